@@ -1,0 +1,1 @@
+"""How processes start and who is calling: app, worker, command line, routes."""

@@ -1,0 +1,83 @@
+"""Connections, and the one place where a transaction is committed.
+
+``Database`` opens two doors to the same server: an ORM session where clarity matters, and ``hot()``, a psycopg pool
+for single statements where load lands. Nothing here is created at import.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import MetaData, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from core.settings import Settings
+
+# Names of constraints are part of the contract between models and migrations.
+NAMING = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of every model; tables have singular names."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Database:
+    """An engine and a pool on one server. Use ``async with Database(settings) as database``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.database_url
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(self.url).set(drivername="postgresql+psycopg"),
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            self.url,
+            min_size=1,
+            max_size=settings.pool_size,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={"autocommit": True},
+            timeout=5,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._pool.close()
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One unit of work: commits when the block ends, rolls back when it raises."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def hot(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A pooled connection on which each statement is its own transaction."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+
+async def driver_connection(session: AsyncSession) -> AsyncConnection[Any]:
+    """The psycopg connection inside ``session``'s own transaction, for COPY."""
+    raw = await (await session.connection()).get_raw_connection()
+    connection = raw.driver_connection
+    assert isinstance(connection, AsyncConnection)
+    return connection

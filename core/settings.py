@@ -1,0 +1,46 @@
+"""Settings, read once from the environment by whoever starts a process and passed on as a value.
+
+Every name is documented here and nowhere else; the environment variable is ``XINBAN_`` + the field in capitals.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may set."""
+
+    model_config = SettingsConfigDict(env_prefix="XINBAN_", env_file=None, extra="ignore", frozen=True)
+
+    database_url: str = Field(
+        "postgresql:///xinban",
+        description="PostgreSQL 15+ with PostGIS 3.3+, as libpq writes it: postgresql://user@host/name",
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Redis 7 or Valkey; unix:///path works too"
+    )
+    env: Literal["development", "production"] = Field(
+        "production", description="development allows what helps to try things out"
+    )
+    pool_size: int = Field(8, ge=1, le=64, description="database connections a process and pool may hold")
+    zone: str = Field("Asia/Shanghai", description="time zone of a site that names none")
+    region: str = Field("CN", description="whose announced workdays and holidays apply")
+    gcj02_enabled: bool = Field(
+        True, description="accept and answer gcj02 and bd09; their formula is unofficial"
+    )
+    expected_area: str = Field(
+        "620171", description="code of the area most sites are expected in; imports warn outside it"
+    )
+    cors_origins: list[str] = Field(
+        [], description='origins allowed to call from a browser, as JSON: ["https://…"]'
+    )
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="largest request body accepted")
+    request_timeout_seconds: float = Field(
+        10.0, gt=0, description="a request that takes longer is answered 503"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    public_url: str = Field(
+        "", description="address residents see, for QR codes; empty means the request's own"
+    )

@@ -1,0 +1,1 @@
+"""Where: sites, hours and calendars, coordinate systems, search, nearby, areas and districts."""

@@ -1,0 +1,111 @@
+"""Real PostGIS and Redis for every test that needs them; nothing of our own is replaced.
+
+Each worker migrates one template database. ``session`` works in a clone of it inside a transaction that is always
+rolled back; ``database`` is a clone of a test's own, for what must commit or be seen by other connections.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.migrate import migrate
+from core.database import Database
+from core.settings import Settings
+
+NEEDS_SERVERS = "no database: run the tests with ./dev test, or set XINBAN_DATABASE_URL and XINBAN_REDIS_URL"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """Any database on the server; tests only create others beside it."""
+    url = os.environ.get("XINBAN_DATABASE_URL")
+    if not url:
+        pytest.fail(NEEDS_SERVERS)
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    url = os.environ.get("XINBAN_REDIS_URL")
+    if not url:
+        pytest.fail(NEEDS_SERVERS)
+    return url
+
+
+def url_of(server_url: str, name: str) -> str:
+    """The same server, another database."""
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def create_database(server_url: str, template: str | None = None) -> str:
+    """A new database with a name of its own; a copy of ``template`` if given."""
+    name = f"xinban_test_{os.getpid()}_{secrets.token_hex(4)}"
+    clause = sql.SQL(" template {}").format(sql.Identifier(template)) if template else sql.SQL("")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)) + clause)
+    return name
+
+
+def drop_database(server_url: str, name: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """A migrated database that nobody stays connected to, so that it can be copied."""
+    name = create_database(server_url)
+    migrate(url_of(server_url, name))
+    yield name
+    drop_database(server_url, name)
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(server_url: str, template: str) -> Iterator[str]:
+    name = create_database(server_url, template)
+    yield url_of(server_url, name)
+    drop_database(server_url, name)
+
+
+@pytest.fixture(scope="session")
+async def shared_database(anyio_backend: str, shared_database_url: str) -> AsyncIterator[Database]:
+    async with Database(Settings(database_url=shared_database_url)) as database:
+        yield database
+
+
+@pytest.fixture
+async def session(shared_database: Database) -> AsyncIterator[AsyncSession]:
+    """A session whose work is undone at the end, also what the code under test commits inside savepoints."""
+    async with shared_database.engine.connect() as connection:
+        outer = await connection.begin()
+        async with AsyncSession(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        ) as session:
+            yield session
+        await outer.rollback()
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    name = create_database(server_url, template)
+    yield url_of(server_url, name)
+    drop_database(server_url, name)
+
+
+@pytest.fixture
+async def database(anyio_backend: str, database_url: str) -> AsyncIterator[Database]:
+    """Doors to a database of this test's own; what it commits stays until its end."""
+    async with Database(Settings(database_url=database_url)) as database:
+        yield database
