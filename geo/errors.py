@@ -45,6 +45,13 @@ class CoordinatesSwapped(Invalid):
     title_zh = "经度和纬度似乎颠倒了"
 
 
+class CrsMissing(Invalid):
+    """A place needs its coordinate system."""
+
+    code = "crs-missing"
+    title_zh = "缺少坐标系"
+
+
 class CrsDisabled(Invalid):
     """This coordinate system is switched off on this server."""
 

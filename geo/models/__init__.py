@@ -6,7 +6,8 @@ from geo.models.category import Category
 from geo.models.district import DistrictSchool, SchoolDistrict, SchoolGroup, SchoolGroupMember
 from geo.models.offer import CostOption, RequiredDocument, Service
 from geo.models.organisation import Organisation
-from geo.models.site import HoursException, Phone, Site, SiteChange, SiteExternalId, SiteSearch
+from geo.models.search import SearchWord, SiteSearch
+from geo.models.site import HoursException, Phone, Site, SiteChange, SiteExternalId
 from geo.models.source import ImportRun, Source
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "SchoolGroup",
     "SchoolGroupMember",
     "SchoolTerm",
+    "SearchWord",
     "Service",
     "Site",
     "SiteChange",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from geoalchemy2 import Geometry
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
@@ -138,22 +138,6 @@ class HoursException(Base):
     on_date: Mapped[date] = mapped_column(primary_key=True)
     hours: Mapped[str]
     reason: Mapped[str]
-
-
-class SiteSearch(Base):
-    """What a site can be found by; derived from its names and address by ``geo/words.py``."""
-
-    __tablename__ = "site_search"
-    __table_args__ = (
-        Index("site_search_terms_idx", "terms", postgresql_using="gin"),
-        Index(
-            "site_search_latin_idx", "latin", postgresql_using="gin", postgresql_ops={"latin": "gin_trgm_ops"}
-        ),
-    )
-
-    site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id", ondelete="CASCADE"), primary_key=True)
-    terms: Mapped[Any] = mapped_column(TSVECTOR)
-    latin: Mapped[str]
 
 
 class SiteChange(Base):
