@@ -1,0 +1,1 @@
+"""A synthetic demo city, made by calling the domain's own functions."""

@@ -1,0 +1,50 @@
+"""Opening hours as such places keep them, in the grammar of docs/hours.md. Chosen, not surveyed."""
+
+OFFICE = "Mo-Fr 08:30-12:00,14:30-18:00; PH off"
+HALL = "Mo-Fr 09:00-12:00,13:30-17:00; PH off"
+HALL_SATURDAY = "Mo-Fr 09:00-12:00,13:30-17:00; Sa 10:00-14:00; PH off"
+HALL_MAKEUP = "09:00-12:00,13:30-17:00"
+
+MEALS = (
+    "Mo-Fr 11:00-13:00,17:00-18:30; PH off",
+    "Mo-Su 07:00-08:30,11:00-13:00,17:00-18:30",
+    "Mo-Sa 11:00-13:00,17:00-18:30; PH off",
+    "Mo-Fr 11:00-13:00; PH off",
+)
+MEALS_MAKEUP = "11:00-13:00"
+DAY_CARE = ("Mo-Fr 08:30-17:30; PH off", "Mo-Sa 08:30-17:30; PH off")
+HOME_CARE = "Mo-Su 08:00-18:00"
+ELDER_HOME_VISITS = "Mo-Su 09:00-11:30,14:30-17:00"
+
+ALWAYS = "24/7"
+CLINIC = (
+    "Mo-Fr 08:00-12:00,14:00-17:30; Sa 09:00-12:00; PH 09:00-12:00",
+    "Mo-Su 08:00-12:00,14:00-18:00",
+)
+CLINIC_MAKEUP = "08:00-12:00,14:00-17:30"
+VILLAGE_CLINIC = ("Mo-Su 08:00-12:00,14:30-18:00", "Mo-Sa 08:00-12:00,14:30-18:00; PH off")
+
+KINDERGARTEN = "Mo-Fr 07:40-17:30; PH off; SH off"
+SCHOOL = "Mo-Fr 07:50-17:40; PH off; SH off"
+BOARDING_SCHOOL = "Mo-Fr 07:00-21:30; Su 16:00-21:30; PH off; SH off"
+SCHOOL_VENUE = "Mo-Fr 18:30-20:30; Sa,Su,PH 08:00-12:00,14:00-20:00"
+SCHOOL_VENUE_WEEKEND = "Sa,Su,PH 08:00-18:00"
+SCHOOL_VENUE_MAKEUP = "18:30-20:30"
+
+OUTDOORS = ("06:00-22:00", "Apr-Oct 06:00-22:00; Nov-Mar 07:00-20:00")
+PARK = ("Apr-Oct 05:30-22:30; Nov-Mar 06:30-21:00", ALWAYS)
+SPORTS_CENTRE = "Mo-Fr 09:00-21:30; Sa,Su,PH 08:00-22:00"
+
+READING_ROOM = ("Tu-Su 09:00-21:00; PH 09:00-18:00", "Mo-Su 08:00-22:00", ALWAYS)
+CULTURE_STATION = "Tu-Su 09:00-12:00,14:00-18:00"
+THEATRE = "We-Fr 14:00-18:00,19:00-21:30; Sa,Su,PH 09:30-12:00,14:00-21:30"
+STUDY_TOUR = ("Tu-Su 09:00-17:00", "Mo-Fr 09:00-17:00; PH off")
+FARM = "Apr-Oct 08:30-19:00; Nov-Mar 09:30-17:00"
+NIGHT_MARKET = "May-Oct 17:30-01:00"  # past midnight: belongs to the evening it starts on
+SCENIC = "Apr-Oct 08:30-19:30; Nov-Mar 09:00-17:30"
+
+GIG_MARKET = "Mo-Su 05:30-18:30"
+GIG_STATION = ("Mo-Sa 06:30-19:00; PH off", "Mo-Su 06:30-20:00", "Mo-Fr 08:00-18:00; PH off")
+TRAINING = "Mo-Fr 09:00-12:00,14:00-18:00; Sa 09:00-17:00; PH off"
+TRAINING_MAKEUP = "09:00-12:00,14:00-18:00"
+COMMUNITY_SERVICE = ("Mo-Fr 08:30-12:00,14:30-18:00; PH off", "Mo-Su 08:30-18:00")
