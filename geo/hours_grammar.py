@@ -82,6 +82,7 @@ class Assumed(NamedTuple):
 ORDINARY: Final = Assumed()
 
 
+@lru_cache(maxsize=8192)
 def validate_hours(text: str) -> None:
     """Raise HoursError unless `text` can be parsed and evaluated with our calendar."""
     if len(text) > MAX_LENGTH:
