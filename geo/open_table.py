@@ -4,7 +4,7 @@ A district has few distinct timetables and many sites; a request needs twenty st
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +18,6 @@ from geo.workdays import WorkCalendar
 CLOSED_FOR_NOW = OpenState("closed", None, "temporarily_closed")
 # A state that changes at no known time is looked at again after this long.
 RECHECK_SECONDS = 12 * 3600.0
-
-
 INFINITE = float("inf")
 
 
@@ -81,5 +79,10 @@ class OpenTable:
 
     def _work_out(self, number: int, at: datetime, stamp: float) -> Known:
         state = state_of(self._timetables[number], self._calendar, at)
-        until = state.until.timestamp() if state.until else stamp + RECHECK_SECONDS
+        until = stamp + RECHECK_SECONDS
+        if state.until is not None:
+            # The state holds until then; its reason may change with the day (a holiday, then a mere weekend).
+            local = at.astimezone(state.until.tzinfo)
+            midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            until = min(state.until, midnight).timestamp()
         return Known(stamp, until, state.state == "open", orjson.dumps(state))

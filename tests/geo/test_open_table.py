@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from geo.hours import Hours
 from geo.index_rows import Timetable
 from geo.open_table import CLOSED_FOR_NOW, OpenTable, state_of
+from geo.workdays import DayKind, WorkCalendar
 from tests.geo.cities import CALENDAR, HOURS
 
 START = datetime(2026, 9, 28, 0, 0, tzinfo=UTC)
@@ -56,3 +57,18 @@ def test_closed_for_now_wins_over_hours_and_says_why():
     )
     assert said == {"state": "closed", "until": None, "reason": "temporarily_closed"}
     assert CLOSED_FOR_NOW.reason == said["reason"]
+
+
+def test_the_reason_changes_at_midnight_though_the_state_goes_on():
+    days = {datetime(2026, 10, day, tzinfo=UTC).date(): DayKind.holiday for day in range(1, 8)}
+    calendar = WorkCalendar(days, frozenset({2026}))
+    # Wednesday the 7th is a holiday; on Thursday the site rests as it always does.
+    rests_on_thursdays = Timetable(Hours("Mo-We,Fr 08:00-18:00; PH off"), False)
+    table = OpenTable([rests_on_thursdays], calendar)
+    reasons = []
+    for hour in range(0, 36, 6):
+        at = datetime(2026, 10, 6, 18, 0, tzinfo=UTC) + timedelta(hours=hour)
+        shown = table.json(0, at, at.timestamp())
+        assert shown == orjson.dumps(state_of(rests_on_thursdays, calendar, at))
+        reasons.append(orjson.loads(shown)["reason"])
+    assert {"holiday", None} == set(reasons)
