@@ -1,0 +1,1 @@
+"""Sites out to files: GeoJSON, CSV, XLSX, GeoPackage and FlatGeobuf, streamed from a server-side cursor."""
