@@ -1,7 +1,10 @@
 """Bring a database to this version: our tables by Alembic, the queue's by procrastinate, and the category tree."""
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
 from psycopg import Connection as DriverConnection
 from sqlalchemy import Connection, create_engine, make_url, text
@@ -17,6 +20,14 @@ def _config(connection: Connection) -> Config:
     config.set_main_option("script_location", "api:migrations")
     config.attributes["connection"] = connection
     return config
+
+
+@cache
+def head_revision() -> str | None:
+    """The newest migration this version knows."""
+    config = Config()
+    config.set_main_option("script_location", "api:migrations")
+    return ScriptDirectory.from_config(config).get_current_head()
 
 
 def migrate(database_url: str) -> None:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from core.settings import Settings
 
+# How long a caller waits for a connection before it is told to try again, and for how long one attempt is repeated.
+POOL_SECONDS = 2.0
 # Names of constraints are part of the contract between models and migrations.
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -42,6 +44,7 @@ class Database:
             pool_size=settings.pool_size,
             max_overflow=0,
             pool_pre_ping=True,
+            hide_parameters=True,  # they hold places and, one day, names
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
@@ -51,7 +54,9 @@ class Database:
             open=False,
             check=AsyncConnectionPool.check_connection,
             kwargs={"autocommit": True},
-            timeout=5,
+            timeout=POOL_SECONDS,
+            # psycopg waits longer and longer between attempts; measured, it was back 22 s after an outage of 40 s.
+            reconnect_timeout=POOL_SECONDS,
         )
 
     async def __aenter__(self) -> Self:

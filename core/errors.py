@@ -41,10 +41,7 @@ class Conflict(DomainError):
 
 
 class Invalid(DomainError):
-    """Kind: the input cannot be understood or breaks a rule.
-
-    ``pointers`` maps a JSON pointer or parameter name to what is wrong with it.
-    """
+    """Kind: the input cannot be understood or breaks a rule."""
 
 
 class Gone(DomainError):
@@ -55,8 +52,8 @@ class TooMany(DomainError):
     """Kind: too often or too much; try later."""
 
 
-class InvalidCursor(Invalid):
-    """The page cursor is not one of ours."""
+class InvalidCursor(NotFound):
+    """There is no such page."""
 
     code = "invalid-cursor"
-    title_zh = "翻页标记无效"
+    title_zh = "没有这一页"

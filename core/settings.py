@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(
         10.0, gt=0, description="a request that takes longer is answered 503"
     )
+    processes: int = Field(
+        1, ge=1, description="server processes on this machine; set by `xinban serve --workers`"
+    )
+    log_requests: bool = Field(True, description="one JSON line a request")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     public_url: str = Field(
         "", description="address residents see, for QR codes; empty means the request's own"

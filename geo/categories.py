@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -23,6 +24,12 @@ class CategoryNode:
     geometry_kind: str
     measure: str | None
     position: int
+
+
+@cache
+def category_words() -> Mapping[str, tuple[str, ...]]:
+    """What people say when they look for a category (看病, 讨薪, 日结): sites are found by it as by an alias."""
+    return {row["code"]: tuple(row["words"].split()) for row in _read_file()}
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,6 @@ class CategoryTree:
 
 def category_file() -> list[CategoryNode]:
     """The tree as written in the file."""
-    text = (files("geo") / "data" / "categories.csv").read_text(encoding="utf-8")
     return [
         CategoryNode(
             row["code"],
@@ -78,8 +84,13 @@ def category_file() -> list[CategoryNode]:
             row["measure"] or None,
             position,
         )
-        for position, row in enumerate(csv.DictReader(text.splitlines()))
+        for position, row in enumerate(_read_file())
     ]
+
+
+def _read_file() -> list[dict[str, str]]:
+    text = (files("geo") / "data" / "categories.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def read_categories(connection: Connection[Any]) -> CategoryTree:

@@ -4,6 +4,7 @@ A row is known again by ``(source_code, external_id)``. Its digest is kept, so a
 left alone, also when staff edited the site meanwhile. Everything goes through COPY; 5,000 rows a call is a good size.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +23,9 @@ from core.database import driver_connection
 from core.ids import new_id
 from geo.errors import UnknownCategory
 from geo.models import Category, Source
-from geo.search_terms import stored_text
 from geo.search_words import add_words
+from geo.site_children import CHILDREN, Children, make_children
 from geo.site_input import OperatorIn, SiteIn
-from geo.words import document_terms
 
 Verdict = Literal["new", "changed", "unchanged"]
 
@@ -75,9 +75,6 @@ on conflict (source_code, external_id) do update set
     updated_at = excluded.updated_at, version = old.version + 1,
     {", ".join(f"{name} = excluded.{name}" for name in PLAIN_COLUMNS)}
 """
-
-# Children of a changed site are replaced; cost options and documents go with their service.
-CHILDREN = ("phone", "service", "hours_exception", "site_external_id", "site_search")
 
 
 @dataclass(frozen=True)
@@ -143,6 +140,10 @@ async def put_sites(
     await _check_categories(session, sites)
     connection = await driver_connection(session)
     await connection.execute("select pg_advisory_xact_lock(hashtext('source'), hashtext(%s))", (source_code,))
+    # Statistics are of before this transaction: in a table that was empty then, foreign key checks and look-ups would
+    # be planned as full scans, and a hundred thousand rows would take minutes instead of seconds.
+    await connection.execute("set local enable_seqscan = off")
+    await connection.execute("set local gin_pending_list_limit = '64MB'")
     known = await _known(connection, source_code, sites)
     work: dict[str, tuple[UUID, bytes, SiteIn]] = {}
     unchanged = 0
@@ -154,9 +155,12 @@ async def put_sites(
         else:
             work[site.external_id] = (old[0] if old else new_id(), said, site)
     if work:
-        await _write(connection, source_code, list(work.values()), now, publish)
-        replaced = [row_id for row_id, _, site in work.values() if site.external_id in known]
-        await _write_children(connection, list(work.values()), replaced)
+        rows = list(work.values())
+        # Search terms take this process as long as the sites take the server: both at once.
+        children = asyncio.create_task(asyncio.to_thread(make_children, [(row[0], row[2]) for row in rows]))
+        await _write(connection, source_code, rows, now, publish)
+        replaced = [known[external_id][0] for external_id in work if external_id in known]
+        await _write_children(connection, await children, replaced)
     changed = sum(external_id in known for external_id in work)
     return PutCounts(created=len(work) - changed, changed=changed, unchanged=unchanged)
 
@@ -181,8 +185,9 @@ async def _known(
     connection: AsyncConnection[Any], source_code: str, sites: Sequence[SiteIn]
 ) -> dict[str, tuple[UUID, bytes | None]]:
     cursor = await connection.execute(
-        "select external_id, id, import_digest from site where source_code = %s and external_id = any(%s)",
-        (source_code, [site.external_id for site in sites]),
+        "select s.external_id, s.id, s.import_digest from unnest(%s::text[]) as said (external_id)"
+        " join site s on s.source_code = %s and s.external_id = said.external_id",
+        ([site.external_id for site in sites], source_code),
     )
     return {external_id: (row_id, said) for external_id, row_id, said in await cursor.fetchall()}
 
@@ -249,62 +254,14 @@ async def _put_organisations(
 
 
 async def _write_children(
-    connection: AsyncConnection[Any], work: list[tuple[UUID, bytes, SiteIn]], replaced: list[UUID]
+    connection: AsyncConnection[Any], children: Children, replaced: Sequence[UUID]
 ) -> None:
     if replaced:
         for table in CHILDREN:
             await connection.execute(f"delete from {table} where site_id = any(%s)", (replaced,))
-    phones, exceptions, external_ids, services, costs, documents, search = [], [], [], [], [], [], []
-    words: set[str] = set()
-    for row_id, _, site in work:
-        terms = document_terms(site.name, site.aliases, site.address)
-        search.append((row_id, stored_text(terms, site.category)))
-        words.update(terms.latin.split())
-        phones += [(row_id, i, p.number, p.extension, p.label) for i, p in enumerate(site.phones)]
-        exceptions += [(row_id, e.on_date, e.hours, e.reason) for e in site.exceptions]
-        external_ids += [(row_id, scheme, value) for scheme, value in site.external_ids.items()]
-        for i, service in enumerate(site.services):
-            service_id = new_id()
-            services.append(
-                (
-                    service_id,
-                    row_id,
-                    i,
-                    service.name,
-                    service.name_en,
-                    service.description,
-                    service.minimum_age,
-                    service.maximum_age,
-                    service.eligibility,
-                )
-            )
-            costs += [(service_id, j, c.label, c.amount_fen, c.unit) for j, c in enumerate(service.costs)]
-            documents += [(service_id, j, d.name, d.note) for j, d in enumerate(service.documents)]
-    for table, columns, rows in (
-        ("site_search", ("site_id", "terms"), search),
-        ("phone", ("site_id", "position", "number", "extension", "label"), phones),
-        ("hours_exception", ("site_id", "on_date", "hours", "reason"), exceptions),
-        ("site_external_id", ("site_id", "scheme", "value"), external_ids),
-        (
-            "service",
-            (
-                "id",
-                "site_id",
-                "position",
-                "name",
-                "name_en",
-                "description",
-                "minimum_age",
-                "maximum_age",
-                "eligibility",
-            ),
-            services,
-        ),
-        ("cost_option", ("service_id", "position", "label", "amount_fen", "unit"), costs),
-        ("required_document", ("service_id", "position", "name", "note"), documents),
-    ):
+    for table, columns, rows in children.tables:
         await _copy(connection, table, columns, rows)
-    await add_words(connection, words)
+    await add_words(connection, children.words)
 
 
 async def _copy(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import Actor
@@ -49,9 +49,6 @@ async def import_file(
     opened = await open_import(session, actor, request=request, report=report, now=now)
     source = request.mapping.source
     if apply:
-        # Statistics are of before this transaction. On a table that was empty then, foreign key checks and look-ups
-        # would be planned as full scans, and a hundred thousand rows would take minutes.
-        await session.execute(text("set local enable_seqscan = off"))
         await put_source(session, actor, code=source.code, name=source.name, licence=source.licence,
                          attribution=source.attribution, url=source.url)  # fmt: skip
     tally, names = Tally(), list[str]()

@@ -14,7 +14,7 @@ create function mark_sites_changed() returns trigger language plpgsql as $$
 begin
     execute format(
         'insert into site_change (site_id, xid) select distinct %I, pg_current_xact_id() from changed'
-        ' on conflict (site_id) do update set xid = excluded.xid', tg_argv[0]);
+        ' on conflict (site_id) do update set xid = excluded.xid where site_change.xid <> excluded.xid', tg_argv[0]);
     perform pg_notify('xinban_geo', 'site');
     return null;
 end $$

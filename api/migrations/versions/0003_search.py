@@ -1,7 +1,7 @@
 """Search: lexemes that say where they stand, and the words that typos are corrected to."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
 revision = "0003"
 down_revision = "0002"

@@ -1,0 +1,94 @@
+"""Finishing touches on the OpenAPI document, which clients are generated from."""
+
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.conditional import answer
+from api.problems import Problem
+from api.routes.sites import FeatureCollection
+
+TAGS = [
+    {"name": "locator", "description": "附近、列表、搜索、区域、学区。What is where, and when it is open."},
+    {"name": "operation", "description": "运行状态。For whoever runs this."},
+]
+
+# Parameters that are left out or given together. OpenAPI says so of the properties of an object only: with
+# style=form and explode its properties are the query parameters, one by one, so that no caller sees a difference.
+TOGETHER = (
+    ("/v1/search", "place", {"lon": ["lat", "crs"], "lat": ["lon", "crs"]}),
+    ("/v1/sites", "box", {"bbox": ["crs"]}),
+)
+# Their items are sites that can be shown one by one.
+LISTS = ("/v1/sites/nearby", "/v1/sites", "/v1/search")
+
+
+def _links(schema: dict[str, Any]) -> dict[str, Any]:
+    """What can be asked next about the first site of a list."""
+    return {
+        path.rpartition("/")[2].strip("{}"): {
+            "operationId": operations["get"]["operationId"],
+            "parameters": {"path.site_id": "$response.body#/items/0/id"},
+        }
+        for path, operations in schema["paths"].items()
+        if path.startswith("/v1/sites/{site_id}")
+    }
+
+
+def _group(operation: dict[str, Any], name: str, needs: dict[str, list[str]]) -> None:
+    names = dict.fromkeys([*needs, *(other for others in needs.values() for other in others)])
+    parts = [one for one in operation["parameters"] if one["name"] in names]
+    properties = {one["name"]: _without_null(one["schema"]) for one in parts}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "dependentRequired": needs,
+        "additionalProperties": False,
+    }
+    others = [one for one in operation["parameters"] if one["name"] not in names]
+    whole = {"name": name, "in": "query", "style": "form", "explode": True, "schema": schema}
+    operation["parameters"] = [whole, *others]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """An optional parameter is left out, never null."""
+    kept = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "title")}
+    return {**rest, **kept[0]} if len(kept) == 1 else schema
+
+
+def describe(app: FastAPI) -> None:
+    """Give ``app`` an OpenAPI 3.1 document with the schemas that routes refer to by name."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title, version=app.version, summary=app.summary, routes=app.routes, tags=TAGS
+            )
+            schemas = schema["components"]["schemas"]
+            for model in (Problem, FeatureCollection):
+                made = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(made.pop("$defs", {}))
+                schemas[model.__name__] = made
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            for path, name, needs in TOGETHER:
+                _group(schema["paths"][path]["get"], name, needs)
+            for path in LISTS:
+                schema["paths"][path]["get"]["responses"]["200"]["links"] = _links(schema)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    async def document(request: Request) -> Response:
+        body = orjson.dumps(app.openapi())
+        return answer(request, body, cache_control="public, max-age=300")
+
+    # In the place of FastAPI's own, which cannot be asked whether anything changed.
+    at = next(i for i, route in enumerate(app.router.routes) if getattr(route, "path", "") == app.openapi_url)
+    app.router.routes[at] = Route("/openapi.json", document)
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

@@ -1,0 +1,65 @@
+"""What is near me and open now?"""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.conditional import answer
+from api.params import NearbyParameters, check_place
+from api.problems import responses
+from api.query import describe_query, read_query
+from api.runtime import runtime_of
+from api.schemas import NearbyPage
+from core import clock
+from core.errors import InvalidCursor
+from geo.crs import to_wgs84
+from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates
+from geo.nearby import NearbyQuestion, nearby
+from geo.search import matching_ids
+
+router = APIRouter(tags=["locator"])
+
+# Where somebody stands is nobody else's: only the phone itself may keep the answer, and states change by the minute.
+CACHE = "private, max-age=5"
+
+
+@router.get(
+    "/v1/sites/nearby",
+    responses={
+        200: {"model": NearbyPage},
+        **responses(InvalidCursor, InvalidCoordinates, CoordinatesSwapped, CrsDisabled),
+    },
+    response_class=Response,
+    openapi_extra=describe_query(NearbyParameters),
+)
+async def find_nearby(request: Request) -> Response:
+    """Published sites, nearest first; equal distances in the order of their ids.
+
+    A line or polygon counts from its nearest point. `open_at=now` keeps only sites open now; without it every site
+    comes with its state. Continue with `next`, all else unchanged.
+    """
+    asked = read_query(NearbyParameters, request)
+    runtime = runtime_of(request)
+    loaded = runtime.loaded()
+    check_place(asked.lon, asked.lat, asked.crs, shifted=runtime.settings.gcj02_enabled)
+    ids = None
+    if asked.q is not None:
+        lon, lat = to_wgs84(asked.crs, asked.lon, asked.lat)
+        async with runtime.database.hot() as connection:
+            ids = await matching_ids(connection, q=asked.q, lon=lon, lat=lat)
+    question = NearbyQuestion(
+        lon=asked.lon,
+        lat=asked.lat,
+        crs=asked.crs,
+        categories=tuple(asked.category),
+        radius_m=asked.radius_m,
+        open_at=asked.open_at,
+        tags=frozenset(asked.has),
+        text=asked.q,
+        ids=ids,
+        limit=asked.limit,
+        cursor=asked.next,
+    )
+    body = nearby(loaded.index, loaded.categories, question, now=clock.now())
+    stale = runtime.feed.stale_since
+    headers = {"X-Xinban-Stale-Since": stale.isoformat()} if stale is not None else None
+    return answer(request, body, cache_control=CACHE, headers=headers)

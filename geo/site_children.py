@@ -1,0 +1,75 @@
+"""Rows of what belongs to sites: phones, services with prices and papers, exceptions, numbers, search terms."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from core.ids import new_id
+from geo.categories import category_words
+from geo.search_terms import stored_text
+from geo.site_input import SiteIn
+from geo.words import document_terms
+
+# Those of a changed site are replaced; cost options and documents go with their service.
+CHILDREN = ("phone", "service", "hours_exception", "site_external_id", "site_search")
+
+Rows = list[tuple[Any, ...]]
+
+
+class Children(NamedTuple):
+    """Table, columns and rows in an order that foreign keys allow, and the Latin words sites can be found by."""
+
+    tables: Sequence[tuple[str, Sequence[str], Rows]]
+    words: set[str]
+
+
+def make_children(sites: Iterable[tuple[UUID, SiteIn]]) -> Children:
+    """Pure and slow (some 100 µs a site, most of it search terms): meant to run beside the server's work."""
+    search: Rows = []
+    phones: Rows = []
+    exceptions: Rows = []
+    external_ids: Rows = []
+    services: Rows = []
+    costs: Rows = []
+    documents: Rows = []
+    words: set[str] = set()
+    for site_id, site in sites:
+        also = category_words().get(site.category, ())
+        terms = document_terms(site.name, (*site.aliases, *also), site.address)
+        search.append((site_id, stored_text(terms, site.category)))
+        words.update(terms.latin.split())
+        phones += [(site_id, i, one.number, one.extension, one.label) for i, one in enumerate(site.phones)]
+        exceptions += [(site_id, one.on_date, one.hours, one.reason) for one in site.exceptions]
+        external_ids += [(site_id, scheme, value) for scheme, value in site.external_ids.items()]
+        for i, service in enumerate(site.services):
+            service_id = new_id()
+            services.append(
+                (
+                    service_id,
+                    site_id,
+                    i,
+                    service.name,
+                    service.name_en,
+                    service.description,
+                    service.minimum_age,
+                    service.maximum_age,
+                    service.eligibility,
+                )
+            )
+            costs += [
+                (service_id, j, one.label, one.amount_fen, one.unit) for j, one in enumerate(service.costs)
+            ]
+            documents += [(service_id, j, one.name, one.note) for j, one in enumerate(service.documents)]
+    ages = ("minimum_age", "maximum_age", "eligibility")
+    return Children(
+        (
+            ("site_search", ("site_id", "terms"), search),
+            ("phone", ("site_id", "position", "number", "extension", "label"), phones),
+            ("hours_exception", ("site_id", "on_date", "hours", "reason"), exceptions),
+            ("site_external_id", ("site_id", "scheme", "value"), external_ids),
+            ("service", ("id", "site_id", "position", "name", "name_en", "description", *ages), services),
+            ("cost_option", ("service_id", "position", "label", "amount_fen", "unit"), costs),
+            ("required_document", ("service_id", "position", "name", "note"), documents),
+        ),
+        words,
+    )

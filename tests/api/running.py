@@ -1,0 +1,117 @@
+"""Starts the real processes and stops them by their own ids."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+XINBAN = (sys.executable, "-c", "from api.cli import main; main()")
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class Running:
+    """A process that was started, with what it says on standard error."""
+
+    process: subprocess.Popen[bytes]
+    log_path: Path
+    url: str = ""
+
+    def log(self) -> list[dict[str, Any]]:
+        """What was logged so far; fails unless each line is JSON."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
+    def said(self, message: str) -> bool:
+        return any(message in line.get("message", "") for line in self.log())
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to stop; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process' environment with XINBAN_… set from ``settings``."""
+    return {**os.environ, **{f"XINBAN_{name.upper()}": value for name, value in settings.items()}}
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first true value of ``condition``; fails when it takes longer than ``seconds``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds} s in vain: {what}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(log_path: Path, *arguments: str, **settings: str) -> Iterator[Running]:
+    """``xinban ARGUMENTS`` under ``settings``; killed at the end if it still runs."""
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [*XINBAN, *arguments],
+            cwd=ROOT,
+            env=environment(**settings),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    one = Running(process, log_path)
+    try:
+        yield one
+    finally:
+        try:
+            one.stop()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def serving(log_path: Path, *arguments: str, ready: bool = True, **settings: str) -> Iterator[Running]:
+    """``xinban serve`` on a free port, waited for until it is ready, or only alive."""
+    port = free_port()
+    with running(log_path, "serve", "--port", str(port), *arguments, **settings) as one:
+        one.url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(one, "/readyz" if ready else "/healthz"), log_path.read_text())
+        yield one
+
+
+def answers(one: Running, path: str) -> bool:
+    """Whether it answers 2xx; fails when the process has ended."""
+    assert one.process.poll() is None, one.log_path.read_text()
+    try:
+        return httpx.get(one.url + path, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def exchange(url: str, data: bytes) -> bytes:
+    """What a server answers to these very bytes before it closes the connection."""
+    address = httpx.URL(url)
+    received = b""
+    with socket.create_connection((address.host, address.port or 80), timeout=10) as connection:
+        connection.sendall(data)
+        while part := connection.recv(65536):
+            received += part
+    return received
