@@ -16,7 +16,7 @@ from api.runtime import Runtime
 from core import clock
 from core.database import Database
 from core.settings import Settings
-from geo.index_feed import IndexFeed
+from geo.nearby.feed import IndexFeed
 
 
 def create_app(settings: Settings) -> FastAPI:

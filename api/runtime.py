@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Database
 from core.settings import Settings
-from geo.index_feed import IndexFeed, Loaded
+from geo.nearby.feed import IndexFeed, Loaded
 
 
 class NotLoaded(Exception):

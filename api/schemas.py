@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from geo.crs import Crs
-from geo.hours import REASONS
+from geo.hours.state import REASONS
 
 
 class LocationOut(BaseModel):

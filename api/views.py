@@ -25,15 +25,15 @@ from api.schemas import (
     SiteOut,
     SourceOut,
 )
+from geo.calendar.workdays import WorkCalendar
 from geo.categories import CategoryTree
 from geo.crs import Crs, from_wgs84
 from geo.features import features
-from geo.hours import day_intervals
-from geo.index_rows import Timetable
+from geo.hours.state import day_intervals
 from geo.models.organisation import OPERATING_MODELS
-from geo.open_table import state_of
-from geo.sites import ServiceRows, SiteDetail, SiteRow
-from geo.workdays import WorkCalendar
+from geo.nearby.open_table import state_of
+from geo.nearby.rows import Timetable
+from geo.sites.read import ServiceRows, SiteDetail, SiteRow
 
 DAYS_SHOWN = 7
 

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.actor import SYSTEM
 from core.database import Database
 from geo.areas import put_area, put_area_code
-from geo.calendars import SpecialDay, load_calendar, put_calendar_year, put_school_term
+from geo.calendar.store import SpecialDay, load_calendar, put_calendar_year, put_school_term
+from geo.calendar.workdays import DayKind, Term
 from geo.district_store import GroupMember, put_district, put_school_group
 from geo.models import Site
-from geo.site_store import PutCounts, put_sites, put_source
-from geo.workdays import DayKind, Term
+from geo.sites.store import PutCounts, put_sites, put_source
 from seed.names import DISTRICT_CODE, DISTRICT_NAME, DISTRICT_NAME_EN, communities, read_rows, townships
 from seed.schools import FIRST_DAY, GROUPS, districts
 from seed.sites import demo_sites

@@ -9,7 +9,7 @@ from pypinyin import lazy_pinyin
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
-from geo.site_input import OperatorIn, PhoneIn, SiteIn
+from geo.sites.input import OperatorIn, PhoneIn, SiteIn
 from seed.names import DISTRICT_NAME, Community, communities, townships
 from seed.shapes import place_by
 from seed.tiling import tiling

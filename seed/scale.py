@@ -14,8 +14,8 @@ from shapely.geometry import Polygon
 
 from core.actor import SYSTEM
 from core.database import Database
-from geo.site_input import OperatorIn, PhoneIn, SiteIn
-from geo.site_store import PutCounts, put_sites, put_source
+from geo.sites.input import OperatorIn, PhoneIn, SiteIn
+from geo.sites.store import PutCounts, put_sites, put_source
 from seed import hours
 from seed.names import communities, outline, townships
 from seed.places import STREETS

@@ -12,8 +12,8 @@ from core import clock
 from core.actor import operator
 from core.database import Database
 from core.settings import Settings
-from geo.calendars import put_calendar_year, put_school_term
-from geo.workday_files import CalendarFile, TermsFile, read_calendar, read_terms
+from geo.calendar.files import CalendarFile, TermsFile, read_calendar, read_terms
+from geo.calendar.store import put_calendar_year, put_school_term
 
 app = typer.Typer(help="工作日、节假日和学期 / workdays, holidays and school terms.", no_args_is_help=True)
 err = Console(stderr=True)

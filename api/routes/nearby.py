@@ -13,8 +13,8 @@ from core import clock
 from core.errors import InvalidCursor
 from geo.crs import to_wgs84
 from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates
-from geo.nearby import NearbyQuestion, nearby
-from geo.search import matching_ids
+from geo.nearby.page import NearbyQuestion, nearby
+from geo.search.find import matching_ids
 
 router = APIRouter(tags=["locator"])
 

@@ -22,8 +22,8 @@ from core import clock
 from core.actor import ANYONE
 from geo.crs import Crs
 from geo.errors import SiteNotFound
-from geo.hours import REASONS
-from geo.sites import get_site
+from geo.hours.state import REASONS
+from geo.sites.read import get_site
 
 router = APIRouter()
 

@@ -16,8 +16,8 @@ from core import clock
 from geo.crs import Crs
 from geo.errors import CoordinatesSwapped, CrsDisabled, CrsMissing, InvalidCoordinates
 from geo.models import Site
-from geo.search import search
-from geo.sites import list_sites, published_query
+from geo.search.find import search
+from geo.sites.read import list_sites, published_query
 
 router = APIRouter(tags=["locator"])
 

@@ -22,7 +22,7 @@ from core.paging import decode_cursor, encode_cursor
 from geo.areas import get_area
 from geo.crs import Crs
 from geo.errors import CrsDisabled, CrsMissing, SiteNotFound, UnknownArea
-from geo.sites import get_site, list_sites, sites_query
+from geo.sites.read import get_site, list_sites, sites_query
 
 router = APIRouter(tags=["locator"])
 

@@ -14,7 +14,7 @@ from geo.imports.places import Placed
 from geo.imports.report import Finding, Report
 from geo.imports.rows import Cells, Chunk
 from geo.imports.values import read_age, read_date, read_phone, read_price, suggest_date, suggest_hours
-from geo.site_input import CostIn, DocumentIn, OperatorIn, PhoneIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, PhoneIn, ServiceIn, SiteIn
 
 NEEDED = ("external_id", "category", "name", "geometry", "status", "zone")
 SERVICE = (

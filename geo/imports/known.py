@@ -16,7 +16,7 @@ from core.actor import Actor
 from core.database import driver_connection
 from geo.imports.checks import METRES_PER_DEGREE
 from geo.imports.report import Finding
-from geo.site_input import SiteIn
+from geo.sites.input import SiteIn
 
 DUPLICATE_WITHIN_M = 150.0
 DUPLICATE_SIMILARITY = 85.0  # rapidfuzz ratio, 0-100: 中川社区老年助餐点 and 中川社区助餐点 have 88

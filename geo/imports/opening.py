@@ -46,6 +46,8 @@ class ImportRequest:
 
 @dataclass(frozen=True)
 class Opened:
+    """A file that can be read: how, in which coordinate system, and where its points should lie."""
+
     layer: Layer
     compiled: Compiled
     crs: Projection

@@ -1,4 +1,4 @@
-"""What sites are found by; derived from their names, addresses and categories (``geo/search_terms.py``)."""
+"""What sites are found by; derived from their names, addresses and categories (``geo/search/stored.py``)."""
 
 from typing import Any
 from uuid import UUID

@@ -144,7 +144,7 @@ class SiteChange(Base):
     """The last transaction that touched a site, written by triggers, read by each process' nearby index.
 
     A row outlives its site, so that a deletion is seen too. Never read it with ``xid > last``: commits do not come in
-    order of their ids. See ``geo/index_feed.py``.
+    order of their ids. See ``geo/nearby/feed.py``.
     """
 
     __tablename__ = "site_change"

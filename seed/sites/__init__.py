@@ -5,7 +5,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from geo.site_input import ExceptionIn, SiteIn
+from geo.sites.input import ExceptionIn, SiteIn
 from seed.sites import culture, education, elder, health, service, sport, work
 
 # By category and place in its list: what a client must cope with beyond regular weeks.

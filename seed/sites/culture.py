@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from geo.site_input import CostIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.names import townships
 from seed.places import choose, community, demo_site, dice, spot
@@ -14,6 +14,7 @@ CULTURE = OperatorIn(name="兰州新区文化旅游服务中心（演示）", op
 
 
 def sites() -> Iterator[SiteIn]:
+    """Theatres, reading rooms, culture stations, study-tour places, farms and scenic spots."""
     yield from _theatres()
     yield from _reading_rooms()
     yield from _culture_stations()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from geo.site_input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.names import Community
 from seed.places import choose, community, demo_site, dice
@@ -72,6 +72,7 @@ def schools() -> tuple[School, ...]:
 
 
 def sites() -> Iterator[SiteIn]:
+    """Kindergartens and schools."""
     random = dice("schools")
     for school in schools():
         kindergarten = school.stage == "kindergarten"

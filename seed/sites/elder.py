@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from random import Random
 
-from geo.site_input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.names import Community, communities, townships
 from seed.places import choose, demo_site, dice, phone
@@ -24,6 +24,7 @@ PROPERTY_MANAGERS = ("彩虹物业", "瑞岭物业", "新城物业")
 
 
 def sites() -> Iterator[SiteIn]:
+    """Meal points, day care, elder homes and home care stations."""
     yield from _meal_points()
     yield from _day_care()
     yield from _elder_homes()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from random import Random
 
-from geo.site_input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.names import DISTRICT_NAME_EN, Community, townships
 from seed.places import choose, community, demo_site, dice, phone
@@ -16,6 +16,7 @@ TOWN_SEATS = {"620171101": "101010", "620171102": "102001", "620171103": "103206
 
 
 def sites() -> Iterator[SiteIn]:
+    """Hospitals and clinics of every level."""
     yield from _hospitals()
     yield from _township_centres()
     yield from _community_health()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from geo.site_input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.places import choose, community, demo_site, dice, phone
 
@@ -10,6 +10,7 @@ FREE = CostIn(label="免费", amount_fen=0)
 
 
 def sites() -> Iterator[SiteIn]:
+    """Service halls and community service centres."""
     yield from _halls()
     yield from _community_services()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shapely.geometry import Point
 
-from geo.site_input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.places import choose, community, demo_site, dice, spot
 from seed.shapes import park, rectangle, walking_path
@@ -17,6 +17,7 @@ PATH_LENGTHS_M = (800, 1000, 1200, 1500, 1800, 2000, 2400, 2800, 3200, 3600, 420
 
 
 def sites() -> Iterator[SiteIn]:
+    """Paths, courts, fitness points, school venues, sports centres and parks."""
     yield from _paths()
     yield from _courts()
     yield from _fitness_points()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from geo.site_input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
+from geo.sites.input import CostIn, DocumentIn, OperatorIn, ServiceIn, SiteIn
 from seed import hours
 from seed.places import choose, community, demo_site, dice
 
@@ -12,6 +12,7 @@ EMPLOYMENT = OperatorIn(name="兰州新区就业服务中心（演示）", opera
 
 
 def sites() -> Iterator[SiteIn]:
+    """Gig markets and stations, training centres, job fairs and arbitration."""
     yield from _gigs()
     yield from _training()
     yield from _fairs()

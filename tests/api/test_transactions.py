@@ -10,7 +10,7 @@ from api import problems
 from api.runtime import Runtime, Session, get_session
 from core.database import Database
 from core.settings import Settings
-from geo.index_feed import IndexFeed
+from geo.nearby.feed import IndexFeed
 
 MAKE = (
     "create table parent (id int primary key)",

@@ -9,7 +9,7 @@ from core.actor import SYSTEM
 from core.database import Database
 from geo.district_store import put_district
 from geo.errors import DistrictOverlap
-from geo.site_store import put_source
+from geo.sites.store import put_source
 from tests.geo.drawn import drawn
 
 FIRST_DAY = date(2025, 9, 1)

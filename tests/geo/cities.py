@@ -14,8 +14,8 @@ from psycopg import Connection
 from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
-from geo.hours import Hours, HoursException, open_state
-from geo.workdays import DayKind, WorkCalendar
+from geo.calendar.workdays import DayKind, WorkCalendar
+from geo.hours.state import Hours, HoursException, open_state
 
 MIDDLE_LON, MIDDLE_LAT = 103.6, 36.5
 DEGREE_M = 100_000.0  # roughly; only sets the scale of a city

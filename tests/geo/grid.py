@@ -13,7 +13,7 @@ import math
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geo.geodesy import WGS84
+from geo.nearby.geodesy import WGS84
 
 CELL_M = 100.0
 WEST, NORTH = 103.6, 36.5  # the map's first cell, in 兰州新区

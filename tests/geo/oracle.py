@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from geo.index import build_index, patch_index, sites_to_read
-from geo.index_rows import read_rows
-from geo.index_search import INFINITE, Filters
+from geo.nearby.index import build_index, patch_index, sites_to_read
+from geo.nearby.lookup import INFINITE, Filters
+from geo.nearby.rows import read_rows
 from tests.geo.cities import CALENDAR, is_open
 
 POINT_M, SHAPE_M = 0.001, 0.1

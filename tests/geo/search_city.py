@@ -8,8 +8,8 @@ import shapely
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import SYSTEM
-from geo.site_input import SiteIn
-from geo.site_store import put_sites, put_source
+from geo.sites.input import SiteIn
+from geo.sites.store import put_sites, put_source
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 HERE = (103.60, 36.50)  # lon, lat; sites are placed in kilometres from here

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from core.actor import SYSTEM
 from geo.areas import AREAS_AT, areas_at, find_area, find_area_geometry, get_area, put_area, put_area_code
 from geo.errors import UnknownArea
-from geo.site_store import put_source
+from geo.sites.store import put_source
 from tests.geo.drawn import corner, drawn, middle
 
 TODAY = date(2026, 11, 24)

@@ -11,8 +11,8 @@ from core.actor import SYSTEM
 from geo.district_store import GroupMember, put_district, put_school_group
 from geo.districts import CANDIDATES, districts_at
 from geo.errors import DistrictOverlap
-from geo.site_input import SiteIn
-from geo.site_store import put_sites, put_source
+from geo.sites.input import SiteIn
+from geo.sites.store import put_sites, put_source
 from tests.geo.drawn import SIDE, SOUTH, WEST, corner, drawn, middle
 
 FIRST_DAY = date(2025, 9, 1)

@@ -15,8 +15,8 @@ from core.actor import SYSTEM
 from geo.errors import UnknownArea, UnknownCategory
 from geo.exports.query import COLUMNS, NAMES, Selection
 from geo.exports.run import Format, export_sites
-from geo.site_input import PhoneIn, ServiceIn, SiteIn
-from geo.site_store import put_sites, put_source
+from geo.sites.input import PhoneIn, ServiceIn, SiteIn
+from geo.sites.store import put_sites, put_source
 from tests.geo.imports.files import ROOT
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.geodesy import (
+from geo.nearby.geodesy import (
     NEAR_M,
     WGS84,
     chords_m,

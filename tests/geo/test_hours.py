@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from geo.hours import (
+from geo.calendar.files import read_calendar
+from geo.calendar.workdays import DayKind, Term, WorkCalendar
+from geo.hours.state import (
     REASONS,
     Hours,
     HoursException,
@@ -15,8 +17,6 @@ from geo.hours import (
     open_states,
     validate_hours,
 )
-from geo.workday_files import read_calendar
-from geo.workdays import DayKind, Term, WorkCalendar
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HOLIDAYS = Path(__file__).resolve().parents[3] / "shared" / "data" / "holidays"

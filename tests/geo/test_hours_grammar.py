@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.hours import Hours, HoursError, open_state, validate_exception_hours, validate_hours
-from geo.workdays import WorkCalendar
+from geo.calendar.workdays import WorkCalendar
+from geo.hours.state import Hours, HoursError, open_state, validate_exception_hours, validate_hours
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CALENDAR = WorkCalendar(announced=frozenset({2026, 2027}))  # ordinary days only

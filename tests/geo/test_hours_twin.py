@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from geo.hours import Hours, HoursException, open_state, validate_hours
-from geo.workdays import DayKind, Term, WorkCalendar
+from geo.calendar.workdays import DayKind, Term, WorkCalendar
+from geo.hours.state import Hours, HoursException, open_state, validate_hours
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

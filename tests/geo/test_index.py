@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from geo.categories import read_categories
-from geo.index import YOUNGEST_SITES
-from geo.index_search import INFINITE, Filters
+from geo.nearby.index import YOUNGEST_SITES
+from geo.nearby.lookup import INFINITE, Filters
 from tests.geo import cities
 from tests.geo.cities import CitySite, big_city, insert_sites
 from tests.geo.oracle import Asked, check, id_of, index_of, page_of, pages, patched

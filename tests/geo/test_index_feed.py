@@ -12,8 +12,8 @@ import shapely
 from psycopg import sql
 
 from geo.crs import Crs
-from geo.index_feed import CHANGES, IndexFeed
-from geo.nearby import NearbyQuestion, nearby
+from geo.nearby.feed import CHANGES, IndexFeed
+from geo.nearby.page import NearbyQuestion, nearby
 from tests.geo.cities import CitySite, insert_sites
 
 GENEROUS_SECONDS = 20.0

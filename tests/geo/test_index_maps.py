@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from geo.categories import read_categories
-from geo.index_search import INFINITE
+from geo.nearby.lookup import INFINITE
 from tests.geo import cities
 from tests.geo.cities import DRAFT, CitySite, insert_sites
 from tests.geo.grid import line, places, polygon

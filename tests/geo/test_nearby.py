@@ -17,10 +17,10 @@ from core.paging import encode_cursor
 from geo.categories import read_categories
 from geo.crs import Crs, from_wgs84, to_wgs84
 from geo.errors import UnknownCategory
-from geo.geodesy import WGS84
-from geo.index import build_index
-from geo.index_rows import read_rows
-from geo.nearby import NearbyQuestion, _fingerprint, nearby
+from geo.nearby.geodesy import WGS84
+from geo.nearby.index import build_index
+from geo.nearby.page import NearbyQuestion, _fingerprint, nearby
+from geo.nearby.rows import read_rows
 from tests.geo.cities import CALENDAR, CitySite, insert_sites
 from tests.geo.grid import line, places
 

@@ -6,10 +6,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.hours import Hours
-from geo.index_rows import Timetable
-from geo.open_table import CLOSED_FOR_NOW, OpenTable, state_of
-from geo.workdays import DayKind, WorkCalendar
+from geo.calendar.workdays import DayKind, WorkCalendar
+from geo.hours.state import Hours
+from geo.nearby.open_table import CLOSED_FOR_NOW, OpenTable, state_of
+from geo.nearby.rows import Timetable
 from tests.geo.cities import CALENDAR, HOURS
 
 START = datetime(2026, 9, 28, 0, 0, tzinfo=UTC)

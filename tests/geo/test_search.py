@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Database, driver_connection
 from geo.models import SearchWord, Site
-from geo.search import SearchHit, matching_ids, search
+from geo.search.find import SearchHit, matching_ids, search
 from tests.geo.search_city import HERE, a_site, put
 
 Find = Callable[..., Awaitable[list[tuple[str, str]]]]
@@ -97,10 +97,10 @@ async def test_names_come_before_aliases_and_those_before_addresses_however_far(
     await put(
         session,
         [
-            a_site("瑞岭小学", address="助餐路1号", east_km=0),
-            a_site("瑞岭食堂", aliases=("助餐点",), east_km=1),
-            a_site("瑞岭助老餐饮点，助餐", east_km=2),
-            a_site("助餐点", east_km=9),
+            a_site("瑞岭小学", address="助餐路1号", east_km=0, category="elder"),
+            a_site("瑞岭食堂", aliases=("助餐点",), east_km=1, category="elder"),
+            a_site("瑞岭助老餐饮点，助餐", east_km=2, category="elder"),
+            a_site("助餐点", east_km=9, category="elder"),
         ],
     )
     assert await find("助餐") == [
@@ -167,6 +167,19 @@ async def test_a_renamed_site_is_found_by_its_new_name_only(session: AsyncSessio
     assert await find("书屋", categories=["meal_point"]) == []
 
 
+async def test_what_people_say_for_a_kind_of_place_finds_it(session: AsyncSession, find: Find) -> None:
+    await put(
+        session,
+        [
+            a_site("彩虹城卫生服务站", category="community_health_station"),
+            a_site("新区劳动人事争议仲裁院", category="labour_arbitration", east_km=1),
+        ],
+    )
+    assert await find("诊") == [("彩虹城卫生服务站", "alias")]
+    assert await find("看病") == [("彩虹城卫生服务站", "alias")]
+    assert await find("讨薪") == [("新区劳动人事争议仲裁院", "alias")]
+
+
 async def test_ids_to_filter_with_are_those_of_the_search(session: AsyncSession) -> None:
     await put(session, CITY)
     connection = await driver_connection(session)
@@ -177,9 +190,9 @@ async def test_ids_to_filter_with_are_those_of_the_search(session: AsyncSession)
 
 async def test_two_writers_with_the_same_new_words_do_not_wait_for_each_other(database: Database) -> None:
     async with database.transaction() as first, database.transaction() as second:
-        await put(first, [a_site("助餐点")], source="one")
+        await put(first, [a_site("助餐点", category="elder")], source="one")
         async with asyncio.timeout(10):
-            await put(second, [a_site("助餐点")], source="two")
+            await put(second, [a_site("助餐点", category="elder")], source="two")
     async with database.transaction() as session:
         assert (await session.scalars(select(SearchWord.word))).all() == ["zhucandian"] * 2
         await put(session, [a_site("新助餐点")], source="one")

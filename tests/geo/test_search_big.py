@@ -9,10 +9,10 @@ from psycopg import AsyncConnection
 
 from core.database import Database
 from core.settings import Settings
-from geo import search_sql as sql
-from geo.search import matching_ids, search
-from geo.search_terms import asked_text
-from geo.words import query_terms
+from geo.search import sql
+from geo.search.find import matching_ids, search
+from geo.search.stored import asked_text
+from geo.search.words import query_terms
 from tests.conftest import create_database, drop_database, url_of
 from tests.geo.search_city import HERE, a_quarter, a_site, big_city, put
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from geo.search_terms import Among, asked_text, loosened, stored_text
-from geo.words import document_terms, query_terms
+from geo.search.stored import Among, asked_text, loosened, stored_text
+from geo.search.words import document_terms, query_terms
 from tests.geo.text_search import read_tsvector, tsquery_matches
 
 SITE = stored_text(document_terms("瑞岭助餐点", ["幸福食堂"], "中川镇纬一路B2座"), "meal_point")

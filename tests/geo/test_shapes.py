@@ -11,8 +11,8 @@ import shapely
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from geo.geodesy import MEAN_RADIUS_M, WGS84, degrees
-from geo.shapes import SPACING_M, make_shape, nearest, samples
+from geo.nearby.geodesy import MEAN_RADIUS_M, WGS84, degrees
+from geo.nearby.shapes import SPACING_M, make_shape, nearest, samples
 from tests.geo.cities import CitySite, lines, positions, scales, stars
 from tests.geo.grid import line, places, polygon
 

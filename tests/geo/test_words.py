@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from geo.pinyin import readings, words_of
-from geo.words import document_terms, normalise, query_terms, tsvector_literal
+from geo.search.pinyin import readings, words_of
+from geo.search.words import document_terms, normalise, query_terms, tsvector_literal
 from tests.geo.text_search import finds, read_tsvector
 
 NAME = "中川镇第三社区老年助餐点"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geo.pinyin import MAX_VARIANTS, SPELLING_LETTERS, readings
-from geo.words import (
+from geo.search.pinyin import MAX_VARIANTS, SPELLING_LETTERS, readings
+from geo.search.words import (
     MAX_ALIASES,
     MAX_LEXEMES,
     MAX_QUERY_CHARS,

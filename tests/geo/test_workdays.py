@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.workday_files import FileFormat, read_calendar, read_terms
-from geo.workdays import DayKind, Term, WorkCalendar
+from geo.calendar.files import FileFormat, read_calendar, read_terms
+from geo.calendar.workdays import DayKind, Term, WorkCalendar
 
 HOLIDAYS = Path(__file__).resolve().parents[3] / "shared" / "data" / "holidays"
 needs_files = pytest.mark.skipif(

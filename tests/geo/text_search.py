@@ -2,7 +2,7 @@
 
 import re
 
-from geo.words import document_terms, query_terms, tsquery_text, tsvector_literal
+from geo.search.words import document_terms, query_terms, tsquery_text, tsvector_literal
 
 QUOTED = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.DOTALL)
 

@@ -8,9 +8,9 @@ from core.actor import SYSTEM
 from core.database import Database
 from core.settings import Settings
 from geo.areas import areas_at, find_area
-from geo.calendars import load_calendar
+from geo.calendar.store import load_calendar
+from geo.calendar.workdays import DayKind
 from geo.districts import districts_at
-from geo.workdays import DayKind
 from seed.city import SOURCE, is_empty, seed_city
 from tests.conftest import create_database, drop_database, url_of
 

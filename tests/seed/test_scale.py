@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from geo.site_input import SiteIn
-from geo.site_store import digest
+from geo.sites.input import SiteIn
+from geo.sites.store import digest
 from seed.scale import CHUNK, KINDS, scale_sites, seed_scale
 from seed.shapes import inside_district
 from tests.seed.test_sites import leaves

@@ -14,9 +14,9 @@ from sys import executable
 import pytest
 from shapely.geometry import LineString
 
-from geo.site_input import SiteIn
-from geo.site_store import digest
-from geo.workdays import DayKind
+from geo.calendar.workdays import DayKind
+from geo.sites.input import SiteIn
+from geo.sites.store import digest
 from seed.names import communities, read_rows
 from seed.places import MARK
 from seed.schools import GROUPS
@@ -139,7 +139,7 @@ def test_groups_name_schools_that_exist_and_have_the_promised_numbers():
 
 def test_the_city_is_the_same_in_every_process():
     script = (
-        "from hashlib import sha256; from geo.site_store import digest; from seed.sites import demo_sites;"
+        "from hashlib import sha256; from geo.sites.store import digest; from seed.sites import demo_sites;"
         "print(sha256(b''.join(digest(site) for site in demo_sites())).hexdigest())"
     )
     root = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from geo.imports.mapping import check_columns, load_mapping, parse_mapping
 from geo.imports.places import choose_crs, place, projection
 from geo.imports.readers import open_layer
 from geo.imports.report import Report
-from geo.site_input import SiteIn
+from geo.sites.input import SiteIn
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"

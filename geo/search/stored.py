@@ -1,4 +1,4 @@
-"""How search terms lie in PostgreSQL, and what is asked of them there. Pure; the terms come from ``geo/words.py``.
+"""How search terms lie in PostgreSQL, and what is asked of them there. Pure; the terms come from ``geo/search/words.py``.
 
 GIN knows which site holds a lexeme, not with which weight: ``'新区':A`` would read every site whose address has 新区
 to find the few that have it in their name. So the lexeme itself says where it stands: bare in a name, ``^`` in an
@@ -11,8 +11,16 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Literal
 
-from geo.pinyin import words_of
-from geo.words import QueryTerms, SearchTerms, Term, normalise, query_terms, tsquery_text, tsvector_literal
+from geo.search.pinyin import words_of
+from geo.search.words import (
+    QueryTerms,
+    SearchTerms,
+    Term,
+    normalise,
+    query_terms,
+    tsquery_text,
+    tsvector_literal,
+)
 
 Among = Literal["names", "aliases", "everything"]  # each includes the ones before it
 

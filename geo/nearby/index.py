@@ -1,7 +1,7 @@
 """The nearby index: which published sites are nearest to a point and pass the filters, in a fraction of a millisecond.
 
 ``Index`` is a value: refreshing makes another one and leaves requests that hold this one undisturbed. PostGIS is the
-truth; ``geo/index_feed.py`` keeps the index up with it and the tests compare the two.
+truth; ``geo/nearby/feed.py`` keeps the index up with it and the tests compare the two.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.index_rows import Rows, Timetable
-from geo.index_search import Filters, Found, Key, make_question, search_segment
-from geo.open_table import OpenTable
-from geo.segment import Segment, make_segment
-from geo.workdays import WorkCalendar
+from geo.calendar.workdays import WorkCalendar
+from geo.nearby.lookup import Filters, Found, Key, make_question, search_segment
+from geo.nearby.open_table import OpenTable
+from geo.nearby.rows import Rows, Timetable
+from geo.nearby.segment import Segment, make_segment
 
 INSTANTS_KEPT = 32
 YOUNGEST_SITES = 1_000

@@ -4,7 +4,7 @@ What a document holds, for `tsvector` under GIN, weight A for the name, B for al
 - every two neighbouring characters of Chinese text; in names and aliases also each single one (in addresses every site
   has 路 and 号, and finding all of them helps nobody);
 - Latin words and numbers, and a number with the character on either side (路128, 128号, b2座);
-- for names and aliases the pinyin and initials from each word to the end (`geo/pinyin.py`), matched by prefix.
+- for names and aliases the pinyin and initials from each word to the end (`geo/search/pinyin.py`), matched by prefix.
 A lexeme keeps one place: in the name if it is there, else in an alias, else in the address. Places are those of the
 characters, so that `ts_rank` puts 助餐点 before 助餐…餐点; with one shared place it would rank every AND as 1e-20.
 Words of three characters and more are no lexemes: their pairs say the same, and places tell whether they touch.
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from geo.pinyin import SPELLING_LETTERS, readings, spellings, words_of
+from geo.search.pinyin import SPELLING_LETTERS, readings, spellings, words_of
 
 MAX_QUERY_CHARS = 64
 MAX_TEXT_CHARS = 256  # of a name, an alias or an address; the rest is not searched

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import Actor
 from geo.errors import SiteNotFound
-from geo.hours import Hours, HoursException
+from geo.hours.state import Hours, HoursException
 from geo.models import (
     Area,
     CostOption,

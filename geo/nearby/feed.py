@@ -19,10 +19,10 @@ from typing import Any
 import psycopg
 from psycopg import Connection, IsolationLevel
 
-from geo.calendars import read_calendar
+from geo.calendar.store import read_calendar
 from geo.categories import CategoryTree, read_categories
-from geo.index import Index, build_index, patch_index, sites_to_read
-from geo.index_rows import read_rows
+from geo.nearby.index import Index, build_index, patch_index, sites_to_read
+from geo.nearby.rows import read_rows
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
-from geo.hours_grammar import DAY_MINUTES, ORDINARY, Assumed, HoursError, Span, UnclearDay, spans
-from geo.workdays import DayKind
+from geo.calendar.workdays import DayKind
+from geo.hours.grammar import DAY_MINUTES, ORDINARY, Assumed, HoursError, Span, UnclearDay, spans
 
 State = Literal["open", "closed", "unknown"]
 

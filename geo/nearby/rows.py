@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 from shapely.geometry.base import BaseGeometry
 
-from geo.hours import Hours, HoursException
+from geo.hours.state import Hours, HoursException
 
 HEADER = np.dtype(
     [

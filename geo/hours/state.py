@@ -1,7 +1,7 @@
 """Is a site open at an instant, until when, and why: pure, for one site or a thousand at once.
 
 Hours belong to the day they start on, also past midnight. What a day's hours are depends on its kind in the work
-calendar (`geo.workdays`); a day whose kind is not announced is worked out under each kind it may turn out to
+calendar (`geo.calendar.workdays`); a day whose kind is not announced is worked out under each kind it may turn out to
 have, and only what all of them agree on is known. The rules in words are in docs/hours.md.
 """
 
@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from geo.hours_days import DayPlan, Facts, PlannedSpan, State, plan, timeline
-from geo.hours_grammar import HoursError, uses_holidays, validate_exception_hours, validate_hours
-from geo.workdays import WorkCalendar
+from geo.calendar.workdays import WorkCalendar
+from geo.hours.days import DayPlan, Facts, PlannedSpan, State, plan, timeline
+from geo.hours.grammar import HoursError, uses_holidays, validate_exception_hours, validate_hours
 
 __all__ = [
     "REASONS",

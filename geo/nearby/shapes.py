@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from geo.geodesy import MEAN_RADIUS_M, WGS84, Floats, degrees, ecef_of, normals
+from geo.nearby.geodesy import MEAN_RADIUS_M, WGS84, Floats, degrees, ecef_of, normals
 
 # Points along an outline stand for it in the k-d tree, this far apart; half of it bounds how much nearer the
 # outline may be than the nearest of them. The ellipsoid is up to 0.7 % larger than the sphere: hence a little more.

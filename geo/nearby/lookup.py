@@ -17,9 +17,9 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.crs import Crs
-from geo.geodesy import Floats, chords_m, ecef, geodesic_m, longest_geodesic_m, shortest_chord_m
-from geo.segment import Ints, Segment, Tree
-from geo.shapes import nearest
+from geo.nearby.geodesy import Floats, chords_m, ecef, geodesic_m, longest_geodesic_m, shortest_chord_m
+from geo.nearby.segment import Ints, Segment, Tree
+from geo.nearby.shapes import nearest
 
 INFINITE = float("inf")
 # A first look asks for this many more than wanted, and each further one for so many times as many …

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
-from geo.workdays import DayKind
+from geo.calendar.workdays import DayKind
 
 # Chinese name -> what the names in files contain.
 FESTIVALS: Final[Mapping[str, tuple[str, ...]]] = {

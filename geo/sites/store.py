@@ -23,9 +23,9 @@ from core.database import driver_connection
 from core.ids import new_id
 from geo.errors import UnknownCategory
 from geo.models import Category, Source
-from geo.search_words import add_words
-from geo.site_children import CHILDREN, Children, make_children
-from geo.site_input import OperatorIn, SiteIn
+from geo.search.corrections import add_words
+from geo.sites.children import CHILDREN, Children, make_children
+from geo.sites.input import OperatorIn, SiteIn
 
 Verdict = Literal["new", "changed", "unchanged"]
 

@@ -19,7 +19,7 @@ SPELLING_LETTERS = (
     24  # a spelling keeps this many letters (6 to 12 characters), in documents and queries alike
 )
 MAX_VARIANTS = 4  # spellings kept for one beginning, most usual first
-WORDS_FILE = Path(__file__).parent / "data" / "words.txt"
+WORDS_FILE = Path(__file__).parent.parent / "data" / "words.txt"
 _OWN_WORD_FREQUENCY = 1_000_000  # above every word of the dictionary, so that ours are kept whole
 _CACHED_WORDS = 1 << 16
 

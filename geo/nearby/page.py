@@ -17,9 +17,9 @@ from core.errors import InvalidCursor
 from core.paging import decode_cursor, encode_cursor
 from geo.categories import CategoryTree
 from geo.crs import Crs, from_wgs84, to_wgs84
-from geo.index import Index
-from geo.index_search import INFINITE, Filters, Found, Key
-from geo.open_table import OpenTable
+from geo.nearby.index import Index
+from geo.nearby.lookup import INFINITE, Filters, Found, Key
+from geo.nearby.open_table import OpenTable
 
 LOW_HALF = (1 << 64) - 1
 

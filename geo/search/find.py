@@ -2,7 +2,7 @@
 
 Best first: the name itself, names that hold the words as typed, other names, aliases, addresses; within each the
 nearest first, then by id. A query that finds nothing is asked again by its words alone, then as what it was probably
-meant to be (``geo/search_words.py``).
+meant to be (``geo/search/corrections.py``).
 
 Two ways lead to the answer, and the planner's estimate says which to try first. A rare word: every match from the GIN
 index, ranked. A word of thousands (助餐; 兰州新区, with which every address begins): from the caller's place outwards, or
@@ -17,10 +17,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from geo import search_sql as sql
-from geo.search_terms import Among, asked_text, loosened
-from geo.search_words import find_corrected
-from geo.words import QueryTerms, normalise, query_terms
+from geo.search import sql
+from geo.search.corrections import find_corrected
+from geo.search.stored import Among, asked_text, loosened
+from geo.search.words import QueryTerms, normalise, query_terms
 
 Matched = Literal["name", "alias", "address", "fuzzy"]
 MATCHED: tuple[Matched, ...] = ("name", "name", "name", "alias", "address")  # by tier

@@ -16,8 +16,8 @@ from typing import Final, Literal
 from icalendar import Calendar
 from icalendar.error import BrokenCalendarProperty
 
-from geo.announcements import announced_years
-from geo.workdays import SATURDAY, DayKind, Term
+from geo.calendar.announcements import announced_years
+from geo.calendar.workdays import SATURDAY, DayKind, Term
 
 FileFormat = Literal["csv", "json", "ics"]
 

@@ -1,4 +1,4 @@
-"""Announced workdays and holidays, and school terms, in the database; ``geo/workdays.py`` is what they mean."""
+"""Announced workdays and holidays, and school terms, in the database; ``geo/calendar/workdays.py`` is what they mean."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import Actor
+from geo.calendar.workdays import DayKind, Term, WorkCalendar
 from geo.models import CalendarDay, CalendarYear, SchoolTerm
-from geo.workdays import DayKind, Term, WorkCalendar
 
 SpecialDay = tuple[date, DayKind, str | None]
 

@@ -7,8 +7,8 @@ from psycopg import AsyncConnection
 from rapidfuzz.distance import OSA
 
 from core.ids import new_id
-from geo.pinyin import SPELLING_LETTERS
-from geo.words import QueryTerms, Term
+from geo.search.pinyin import SPELLING_LETTERS
+from geo.search.words import QueryTerms, Term
 
 MOST_WORDS = 5  # a longer query is not corrected; each run of its words is one look-up
 MOST_LETTERS = 32  # of a run of words taken for one word

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from core.ids import new_id
 from geo.categories import category_words
-from geo.search_terms import stored_text
-from geo.site_input import SiteIn
-from geo.words import document_terms
+from geo.search.stored import stored_text
+from geo.search.words import document_terms
+from geo.sites.input import SiteIn
 
 # Those of a changed site are replaced; cost options and documents go with their service.
 CHILDREN = ("phone", "service", "hours_exception", "site_external_id", "site_search")

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from geo.crs import Crs, from_wgs84
-from geo.geodesy import Floats, ecef_of, normals
-from geo.index_rows import Rows
-from geo.shapes import SLACK_M, Shape, boxes, make_shape, sample_points
+from geo.nearby.geodesy import Floats, ecef_of, normals
+from geo.nearby.rows import Rows
+from geo.nearby.shapes import SLACK_M, Shape, boxes, make_shape, sample_points
 
 Ints = NDArray[np.int64]
 

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from geo.hours import OpenState, open_state
-from geo.index_rows import Timetable
-from geo.workdays import WorkCalendar
+from geo.calendar.workdays import WorkCalendar
+from geo.hours.state import OpenState, open_state
+from geo.nearby.rows import Timetable
 
 CLOSED_FOR_NOW = OpenState("closed", None, "temporarily_closed")
 # A state that changes at no known time is looked at again after this long.

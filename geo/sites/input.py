@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from core.text import Text
 from geo.features import features
-from geo.hours import HoursError, validate_exception_hours, validate_hours
+from geo.hours.state import HoursError, validate_exception_hours, validate_hours
 
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
