@@ -187,19 +187,23 @@ def _add_text(places: dict[str, str], latin: dict[str, None] | None, text: str, 
             for offset, lexeme in _address_pairs(run):
                 add(lexeme, place_at(here + offset))
             continue
-        for offset, lexeme in (*_pairs(run), *enumerate(run)):
+        lexemes, spelled = _name_lexemes(run)
+        for offset, lexeme in lexemes:
             add(lexeme, place_at(here + offset))
-        words = words_of(run)
-        for offset, full, initials in spellings(words):
-            place = place_at(here + offset)
-            for spelling in full:
-                if spelling:
-                    add(spelling, place)
-            for spelling in initials:
-                if len(spelling) > 1:  # one letter would be found by the B of "B座"
-                    add(spelling, place)
-        latin.update(dict.fromkeys(_pinyin_words(words)))
+        latin.update(dict.fromkeys(spelled))
     return at + len(text) + _GAP
+
+
+@lru_cache(maxsize=4096)  # 社区老年助餐点 ends many names
+def _name_lexemes(run: str) -> tuple[list[tuple[int, str]], list[str]]:
+    """(offset, lexeme) of a Chinese run of a name: pairs, characters, spellings; and its words as they are spelled."""
+    words = words_of(run)
+    lexemes = [*_pairs(run), *enumerate(run)]
+    for offset, full, initials in spellings(words):
+        lexemes += [(offset, spelling) for spelling in full if spelling]
+        # One letter would be found by the B of "B座".
+        lexemes += [(offset, spelling) for spelling in initials if len(spelling) > 1]
+    return lexemes, list(_pinyin_words(words))
 
 
 def _pairs(run: str) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 
 import shapely
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from shapely import Point
 from shapely.geometry.base import BaseGeometry
 
 from core.text import Text
@@ -164,12 +165,15 @@ class SiteIn(BaseModel):
         if geometry.is_empty:
             raise ValueError("几何为空 / the geometry is empty")
         flat = shapely.force_2d(geometry) if geometry.has_z else geometry
-        west, south, east, north = flat.bounds
+        if isinstance(flat, Point):  # bounds and validity would take as long as all the rest of a row
+            west, south = east, north = flat.x, flat.y
+        else:
+            west, south, east, north = flat.bounds
         if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
             raise ValueError(
                 "坐标超出经纬度范围，请检查坐标系和列的顺序 / not degrees: check the crs and the order of columns"
             )
-        if not flat.is_valid:
+        if not isinstance(flat, Point) and not flat.is_valid:
             raise ValueError(f"几何无效：{shapely.is_valid_reason(flat)} / the geometry is not valid")
         return flat
 

@@ -91,10 +91,14 @@ class PutCounts:
         )
 
 
-def digest(site: SiteIn) -> bytes:
-    """16 bytes that change when anything said of the site changes."""
-    said = SiteIn.__pydantic_serializer__.to_json(site, exclude={"geometry"})
-    return blake2b(said + shapely.to_wkb(site.geometry), digest_size=16).digest()
+def digests(sites: Sequence[SiteIn]) -> list[bytes]:
+    """For each site, 16 bytes that change when anything said of it changes."""
+    to_json = SiteIn.__pydantic_serializer__.to_json
+    geometries = shapely.to_wkb([site.geometry for site in sites])
+    return [
+        blake2b(to_json(site, exclude={"geometry"}) + wkb, digest_size=16).digest()
+        for site, wkb in zip(sites, geometries, strict=True)
+    ]
 
 
 async def put_source(
@@ -120,7 +124,9 @@ async def compare_sites(
     """What ``put_sites`` would do with each, in order; writes nothing."""
     connection = await driver_connection(session)
     known = await _known(connection, source_code, sites)
-    return [_verdict(known.get(site.external_id), digest(site)) for site in sites]
+    return [
+        _verdict(known.get(site.external_id), said) for site, said in zip(sites, digests(sites), strict=True)
+    ]
 
 
 async def put_sites(
@@ -143,12 +149,12 @@ async def put_sites(
     # Statistics are of before this transaction: in a table that was empty then, foreign key checks and look-ups would
     # be planned as full scans, and a hundred thousand rows would take minutes instead of seconds.
     await connection.execute("set local enable_seqscan = off")
+    await connection.execute("set local jit = off")  # full scans forbidden look dear, and dear statements are compiled
     await connection.execute("set local gin_pending_list_limit = '64MB'")
     known = await _known(connection, source_code, sites)
     work: dict[str, tuple[UUID, bytes, SiteIn]] = {}
     unchanged = 0
-    for site in sites:
-        said = digest(site)
+    for site, said in zip(sites, digests(sites), strict=True):
         old = known.get(site.external_id)
         if _verdict(old, said) == "unchanged":
             unchanged += 1
