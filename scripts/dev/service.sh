@@ -41,8 +41,8 @@ banner() {
 Xinban is up: $url   (documentation of the calls: $url/docs)
 
 Try:
-  curl '$url/v1/categories'
-  curl '$url/v1/sites/nearby?lon=103.6150&lat=36.4820&crs=wgs84&category=meal_point&open_at=now'
+  curl '$url/v1/sites/nearby?lon=103.6150&lat=36.4820&crs=wgs84&category=meal_point&limit=3'
+  curl '$url/v1/sites/nearby?lon=103.6150&lat=36.4820&crs=wgs84&category=health&open_at=now&limit=3'
   curl -G '$url/v1/search' --data-urlencode 'q=助餐'
 TEXT
 }
