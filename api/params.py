@@ -20,8 +20,8 @@ SPACED_OFFSET = re.compile(r"^(.*T.*) (\d\d:\d\d)$")
 INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?$")
 DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
 # Degrees, west,south,east,north; a box whose west is greater than its east crosses the 180th meridian.
-_LON = r"-?(180(\.0{1,9})?|(1[0-7]\d|\d{1,2})(\.\d{1,9})?)"
-_LAT = r"-?(90(\.0{1,9})?|[0-8]?\d(\.\d{1,9})?)"
+_LON = r"-?(180(\.0{1,20})?|(1[0-7]\d|\d{1,2})(\.\d{1,20})?)"
+_LAT = r"-?(90(\.0{1,20})?|[0-8]?\d(\.\d{1,20})?)"
 BOX = rf"^{_LON},{_LAT},{_LON},{_LAT}$"
 
 
@@ -41,6 +41,24 @@ def _read_date(value: Any) -> Any:
     if isinstance(value, str) and not DATE.match(value):
         raise ValueError("日期格式应为 2026-11-24 / a date looks like 2026-11-24")
     return value
+
+
+def _check_box(text: str) -> str:
+    """Four degrees; spaces around them do no harm."""
+    text = text.replace(" ", "")
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            "应为四个数：西,南,东,北，例如 103.5,36.4,103.8,36.6 / "
+            "four numbers are needed: west,south,east,north, such as 103.5,36.4,103.8,36.6"
+        ) from None
+    for lon, lat in ((west, south), (east, north)):
+        try:
+            check_lon_lat(lon, lat)
+        except CoordinateError as error:
+            raise ValueError(f"{error.zh} / {error.en}") from None
+    return text
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant)]
@@ -114,7 +132,9 @@ class NearbyParameters(Point):
 class SitesParameters(Parameters):
     """Which published sites to list."""
 
-    bbox: str | None = Field(None, pattern=BOX, description="west,south,east,north in `crs`")
+    bbox: Annotated[str, AfterValidator(_check_box)] | None = Field(
+        None, json_schema_extra={"pattern": BOX}, description="west,south,east,north in `crs`"
+    )
     crs: Crs | None = Field(None, description="of bbox and of the answer; required with bbox, else wgs84")
     category: list[CategoryCode] = Field([], max_length=20)
     area: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{2,36}$")] | None = Field(

@@ -121,7 +121,9 @@ def site_out(
 
 
 def _open(row: SiteRow, calendar: WorkCalendar, now: datetime) -> OpenOut:
-    closed = row.site.status != "active"
+    if row.site.status == "inactive":
+        return OpenOut(state="closed", until=None, reason="inactive")
+    closed = row.site.status == "temporarily_closed"
     state = state_of(Timetable(row.hours, closed_for_now=closed), calendar, now)
     return OpenOut(state=state.state, until=state.until, reason=state.reason)
 

@@ -24,6 +24,13 @@ class UnknownFeature(Invalid):
     title_zh = "没有这种设施标签"
 
 
+class WordsTooCommon(Invalid):
+    """Too many sites have these words."""
+
+    code = "words-too-common"
+    title_zh = "符合的服务点太多"
+
+
 class UnknownArea(NotFound):
     """There is no such area."""
 

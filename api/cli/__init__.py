@@ -11,6 +11,7 @@ from typing import Annotated
 import psycopg
 import sqlalchemy.exc
 import typer
+from pydantic import ValidationError
 
 from api.migrate import check_migrations, migrate, new_revision
 from core.logs import configure_logs
@@ -123,6 +124,11 @@ def main() -> None:
     _add_commands(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
         app()
+    except ValidationError as error:
+        for one in error.errors():
+            name = "XINBAN_" + "_".join(str(part) for part in one["loc"]).upper()
+            print(f"设置有误 / wrong setting: {name}: {one['msg']}", file=sys.stderr)
+        sys.exit(2)
     except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
         reason = str(
             error.orig if isinstance(error, sqlalchemy.exc.OperationalError) else error

@@ -11,8 +11,7 @@ from api.runtime import runtime_of
 from api.schemas import NearbyPage
 from core import clock
 from core.errors import InvalidCursor
-from geo.crs import to_wgs84
-from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates
+from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates, WordsTooCommon
 from geo.nearby.page import NearbyQuestion, nearby
 from geo.search.find import matching_ids
 
@@ -26,7 +25,7 @@ CACHE = "private, max-age=5"
     "/v1/sites/nearby",
     responses={
         200: {"model": NearbyPage},
-        **responses(InvalidCursor, InvalidCoordinates, CoordinatesSwapped, CrsDisabled),
+        **responses(InvalidCursor, InvalidCoordinates, CoordinatesSwapped, CrsDisabled, WordsTooCommon),
     },
     response_class=Response,
     openapi_extra=describe_query(NearbyParameters),
@@ -43,9 +42,9 @@ async def find_nearby(request: Request) -> Response:
     check_place(asked.lon, asked.lat, asked.crs, shifted=runtime.settings.gcj02_enabled)
     ids = None
     if asked.q is not None:
-        lon, lat = to_wgs84(asked.crs, asked.lon, asked.lat)
+        categories = loaded.categories.below(asked.category) if asked.category else ()
         async with runtime.database.hot() as connection:
-            ids = await matching_ids(connection, q=asked.q, lon=lon, lat=lat)
+            ids = await matching_ids(connection, q=asked.q, categories=categories)
     question = NearbyQuestion(
         lon=asked.lon,
         lat=asked.lat,

@@ -37,7 +37,7 @@ YEARS: Final = range(1902, 9998)  # the grammar's years, less room for neighbour
 ONE_DAY: Final = timedelta(days=1)
 MIDNIGHT: Final = time()
 
-# code -> (zh, en). `temporarily_closed` is given by callers who know a site's status.
+# code -> (zh, en). `inactive` and `temporarily_closed` are given by callers who know a site's status.
 REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "exception": ("当日另有安排", "special hours on this date"),
@@ -50,6 +50,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "ask_site": ("请先与服务点确认", "check with the site first"),
         "no_hours": ("未提供开放时间", "no hours are given"),
         "unreadable_hours": ("开放时间无法识别", "the hours cannot be read"),
+        "inactive": ("已停止服务", "closed for good"),
         "temporarily_closed": ("暂停服务", "temporarily closed"),
     }
 )

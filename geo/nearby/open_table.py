@@ -17,7 +17,7 @@ from geo.nearby.rows import Timetable
 
 CLOSED_FOR_NOW = OpenState("closed", None, "temporarily_closed")
 # A state that changes at no known time is looked at again after this long.
-RECHECK_SECONDS = 12 * 3600.0
+RECHECK_SECONDS = 900.0
 INFINITE = float("inf")
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from geo.errors import WordsTooCommon
 from geo.search import sql
 from geo.search.corrections import find_corrected
 from geo.search.stored import Among, asked_text, loosened
@@ -24,6 +25,8 @@ from geo.search.words import QueryTerms, normalise, query_terms
 
 Matched = Literal["name", "alias", "address", "fuzzy"]
 MATCHED: tuple[Matched, ...] = ("name", "name", "name", "alias", "address")  # by tier
+
+MOST_MATCHES = 100_000  # ids of a filter; reading them takes 0.2 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,6 @@ class _Asking:
     lon: float | None
     lat: float | None
     limit: int
-    ranked: bool = True
 
 
 async def search(
@@ -80,21 +82,33 @@ async def search(
 
 
 async def matching_ids(
-    connection: AsyncConnection[Any],
-    *,
-    q: str,
-    categories: Sequence[str] = (),
-    lon: float | None = None,
-    lat: float | None = None,
-    limit: int = sql.CANDIDATES,
+    connection: AsyncConnection[Any], *, q: str, categories: Sequence[str] = ()
 ) -> list[UUID]:
-    """The sites a query finds, to narrow another question with; of more than ``limit`` (at most CANDIDATES) the nearest.
+    """Every site a query finds, to narrow another question with: in no order, drafts and inactive ones among them.
 
-    Arguments as in ``search``. Give the position, or of a common word any sites are kept.
+    ``categories`` as in ``search``. Raises WordsTooCommon when there are more than MOST_MATCHES.
     """
-    asking = _Asking(connection, q, categories, lon, lat, min(limit, sql.CANDIDATES), ranked=False)
-    rows, _ = await _answer(asking)
-    return [row.site_id for row in rows]
+    terms = query_terms(q)
+    if not terms:
+        return []
+    for said in (terms, loosened(q)):
+        if said and (ids := await _all_ids(connection, asked_text(said, "everything", categories))):
+            return ids
+    meant = await _find_meant(connection, q, terms)
+    return await _all_ids(connection, asked_text(meant, "aliases", categories)) if meant else []
+
+
+async def _all_ids(connection: AsyncConnection[Any], asked: str) -> list[UUID]:
+    cursor = await connection.execute(
+        "select site_id from site_search where terms @@ %s::tsquery limit %s", (asked, MOST_MATCHES + 1)
+    )
+    ids = [site_id for (site_id,) in await cursor.fetchall()]
+    if len(ids) > MOST_MATCHES:
+        raise WordsTooCommon(
+            "符合这个词的服务点太多，请再加一个词或选择类别。",
+            "Too many sites have these words; add a word or a category.",
+        )
+    return ids
 
 
 async def _answer(asking: _Asking) -> tuple[list[_Row], bool]:
@@ -106,15 +120,17 @@ async def _answer(asking: _Asking) -> tuple[list[_Row], bool]:
         rows = await _exact(asking, said) if said else []
         if rows:
             return rows, False
-    # One character typed wrong leaves nothing to go by: every 诊 would find every 镇.
-    meant = await find_corrected(asking.connection, terms.latin) if len(_text(asking.q)) > 1 else None
+    meant = await _find_meant(asking.connection, asking.q, terms)
     return (await _matching(asking, meant, "aliases")).rows if meant else [], True
+
+
+async def _find_meant(connection: AsyncConnection[Any], q: str, terms: QueryTerms) -> QueryTerms | None:
+    """What was probably meant. One character typed wrong leaves nothing to go by: every 诊 would find every 镇."""
+    return await find_corrected(connection, terms.latin) if len(_text(q)) > 1 else None
 
 
 async def _exact(asking: _Asking, terms: QueryTerms) -> list[_Row]:
     """Names first: most queries end there. Then everything, and aliases apart where addresses may have drowned them."""
-    if not asking.ranked:
-        return (await _matching(asking, terms, "everything")).rows
     rows = (await _matching(asking, terms, "names")).rows
     if len(rows) < asking.limit:
         everything = await _matching(asking, terms, "everything")
@@ -127,7 +143,7 @@ async def _exact(asking: _Asking, terms: QueryTerms) -> list[_Row]:
 async def _matching(asking: _Asking, terms: QueryTerms, among: Among) -> _Found:
     asked = asked_text(terms, among, asking.categories)
     text = _text(asking.q)
-    rank = sql.UNRANKED if not asking.ranked else sql.CASELESS if text == text.upper() else sql.CASED
+    rank = sql.CASELESS if text == text.upper() else sql.CASED
     parameters = {
         "asked": asked,
         "names_only": among == "names",
@@ -175,9 +191,8 @@ def _text(q: str) -> str:
 
 
 def _joined(asking: _Asking, first: list[_Row], second: list[_Row]) -> list[_Row]:
-    """Both without doubles, as many as asked for; unranked ones in the order given."""
+    """Both without doubles, as many as asked for."""
     known = {row.site_id for row in first}
     rows = [*first, *(row for row in second if row.site_id not in known)]
-    if asking.ranked:
-        rows.sort(key=lambda row: (row.tier, row.distance_m or 0.0, row.site_id))
+    rows.sort(key=lambda row: (row.tier, row.distance_m or 0.0, row.site_id))
     return rows[: asking.limit]

@@ -31,9 +31,6 @@ order by tier, distance_m, id limit %(limit)s
 """
 CASELESS = _RANK.format(name="name")  # most queries are Chinese, and lower() costs as much as all the rest
 CASED = _RANK.format(name="lower(name)")
-UNRANKED = (
-    "select id, 0 as tier, null::float8 as distance_m from found limit %(limit)s"  # which, not in what order
-)
 
 _VISIBLE_SITE = """cross join lateral (
     select id, name, geom from site

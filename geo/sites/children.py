@@ -11,7 +11,7 @@ from geo.search.words import document_terms
 from geo.sites.input import SiteIn
 
 # Those of a changed site are replaced; cost options and documents go with their service.
-CHILDREN = ("phone", "service", "hours_exception", "site_external_id", "site_search")
+CHILDREN = ("phone", "service", "site_external_id", "site_search")
 
 Rows = list[tuple[Any, ...]]
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import shapely
-from geoalchemy2 import Geography
 from geoalchemy2.functions import ST_Intersects, ST_MakeEnvelope, ST_PointOnSurface
-from sqlalchemy import ColumnElement, Select, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import Actor
@@ -29,6 +28,8 @@ from geo.models import (
 from geo.models import HoursException as HoursExceptionRow
 
 T = TypeVar("T")
+# Hours belong to the day they start on, also past midnight, and a site's today may be the day before the caller's.
+PAST_DAYS = timedelta(days=2)
 Box = tuple[float, float, float, float]
 
 
@@ -126,20 +127,14 @@ def _in_area(area_id: UUID) -> ColumnElement[bool]:
     return or_(Site.area_id == area_id, and_(border.is_not(None), ST_Intersects(Site.geom, border)))
 
 
-def within_query(query: Select[Any], *, lon: float, lat: float, radius_m: float) -> Select[Any]:
-    """``query`` narrowed to sites within ``radius_m`` metres of a WGS84 point."""
-    point = cast(func.st_setsrid(func.st_makepoint(lon, lat), 4326), Geography)
-    return query.where(func.st_dwithin(cast(Site.geom, Geography), point, radius_m))
-
-
 async def list_sites(session: AsyncSession, query: Select[Any], *, today: date) -> list[SiteRow]:
-    """The rows of a query made from ``published_query``, with exceptions to their hours from ``today`` on."""
+    """The rows of a query made from ``published_query``, with what exceptions to their hours matter from ``today`` on."""
     found = (await session.execute(query)).all()
     ids = [row[0].id for row in found]
     exceptions: dict[UUID, list[HoursException]] = {}
     for one in await session.scalars(
         select(HoursExceptionRow)
-        .where(HoursExceptionRow.site_id.in_(ids), HoursExceptionRow.on_date >= today)
+        .where(HoursExceptionRow.site_id.in_(ids), HoursExceptionRow.on_date >= today - PAST_DAYS)
         .order_by(HoursExceptionRow.on_date)
     ):
         exceptions.setdefault(one.site_id, []).append(HoursException(one.on_date, one.hours, one.reason))

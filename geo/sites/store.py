@@ -51,9 +51,23 @@ PLAIN_COLUMNS = (
     "assured_at",
 )
 
+# What staff decide here; a source that says nothing of it does not undo it.
+KEPT_COLUMNS = ("status", "alert", "assured_at")
+
 CREATE_INCOMING = f"""
 create temporary table if not exists incoming_site on commit drop as
-select id, external_id, import_digest, geom, organisation_id, {", ".join(PLAIN_COLUMNS)} from site limit 0
+select id, external_id, import_digest, geom, organisation_id, {", ".join(PLAIN_COLUMNS)}, '{{}}'::text[] as unsaid
+from site limit 0
+"""
+
+KEEP = f"""
+update incoming_site i set {
+    ", ".join(
+        f"{name} = case when '{name}' = any(i.unsaid) then s.{name} else i.{name} end"
+        for name in KEPT_COLUMNS
+    )
+}
+from site s where s.id = i.id and i.unsaid <> '{{}}'
 """
 
 # The smallest area that holds the site names it; where two share a border the lower id does.
@@ -64,7 +78,7 @@ insert into site as old (
 select i.id, %(source)s, i.external_id, i.import_digest, i.geom, i.organisation_id, (
         select a.id from area a
         where a.geom && i.geom and st_intersects(a.geom, st_pointonsurface(i.geom))
-          and a.valid_from <= %(now)s::date and (a.valid_to is null or a.valid_to > %(now)s::date)
+          and daterange(a.valid_from, a.valid_to) @> (%(now)s at time zone i.zone)::date
         order by array_position(array['community', 'centre_community', 'township', 'district'], a.kind::text), a.id
         limit 1),
     case when %(publish)s then %(now)s end, %(now)s, %(now)s, {", ".join("i." + name for name in PLAIN_COLUMNS)}
@@ -149,7 +163,9 @@ async def put_sites(
     # Statistics are of before this transaction: in a table that was empty then, foreign key checks and look-ups would
     # be planned as full scans, and a hundred thousand rows would take minutes instead of seconds.
     await connection.execute("set local enable_seqscan = off")
-    await connection.execute("set local jit = off")  # full scans forbidden look dear, and dear statements are compiled
+    await connection.execute(
+        "set local jit = off"
+    )  # full scans forbidden look dear, and dear statements are compiled
     await connection.execute("set local gin_pending_list_limit = '64MB'")
     known = await _known(connection, source_code, sites)
     work: dict[str, tuple[UUID, bytes, SiteIn]] = {}
@@ -165,10 +181,10 @@ async def put_sites(
         # Search terms take this process as long as the sites take the server: both at once.
         children = asyncio.create_task(asyncio.to_thread(make_children, [(row[0], row[2]) for row in rows]))
         await _write(connection, source_code, rows, now, publish)
-        replaced = [known[external_id][0] for external_id in work if external_id in known]
-        await _write_children(connection, await children, replaced)
-    changed = sum(external_id in known for external_id in work)
-    return PutCounts(created=len(work) - changed, changed=changed, unchanged=unchanged)
+        changed = [(row_id, site) for row_id, _, site in rows if site.external_id in known]
+        await _write_children(connection, await children, changed)
+    changed_count = sum(external_id in known for external_id in work)
+    return PutCounts(created=len(work) - changed_count, changed=changed_count, unchanged=unchanged)
 
 
 def _verdict(old: tuple[UUID, bytes | None] | None, said: bytes) -> Verdict:
@@ -216,7 +232,7 @@ async def _write(
     await _copy(
         connection,
         "incoming_site",
-        ("id", "external_id", "import_digest", "geom", "organisation_id", *PLAIN_COLUMNS),
+        ("id", "external_id", "import_digest", "geom", "organisation_id", *PLAIN_COLUMNS, "unsaid"),
         (
             (
                 row_id,
@@ -226,10 +242,12 @@ async def _write(
                 organisations[site.operator.name] if site.operator else None,
                 site.category,
                 *(_column(getattr(site, name)) for name in PLAIN_COLUMNS[1:]),
+                [name for name in KEPT_COLUMNS if name not in site.model_fields_set],
             )
             for (row_id, said, site), geom in zip(work, geometries, strict=True)
         ),
     )
+    await connection.execute(KEEP)
     await connection.execute(UPSERT, {"source": source_code, "now": now, "publish": publish})
 
 
@@ -260,11 +278,15 @@ async def _put_organisations(
 
 
 async def _write_children(
-    connection: AsyncConnection[Any], children: Children, replaced: Sequence[UUID]
+    connection: AsyncConnection[Any], children: Children, changed: Sequence[tuple[UUID, SiteIn]]
 ) -> None:
-    if replaced:
+    """Those of ``changed`` sites are replaced; exceptions only by a source that speaks of them."""
+    if changed:
+        ids = [site_id for site_id, _ in changed]
         for table in CHILDREN:
-            await connection.execute(f"delete from {table} where site_id = any(%s)", (replaced,))
+            await connection.execute(f"delete from {table} where site_id = any(%s)", (ids,))
+        said = [site_id for site_id, site in changed if "exceptions" in site.model_fields_set]
+        await connection.execute("delete from hours_exception where site_id = any(%s)", (said,))
     for table, columns, rows in children.tables:
         await _copy(connection, table, columns, rows)
     await add_words(connection, children.words)

@@ -165,3 +165,16 @@ def test_bookable_is_unknown_until_there_is_booking(api):
     answer = api.get(NEARBY, params={**CENTRE, "bookable": "true"})
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/bookable"]
+
+
+def test_words_and_a_category_together_lose_no_site(api, sql):
+    """The words are in nearly every address: all of the category must come, not those among the nearest of any kind."""
+    wanted = sql.execute(
+        "select count(*) from site where category_code = 'village_clinic' and status <> 'inactive' and address like '%新区%'"
+    ).fetchone()[0]
+    assert wanted > 5
+    assert len(all_pages(api, q="兰州新区", category="village_clinic", limit=3)) == wanted
+    everywhere = sql.execute(
+        "select count(*) from site where status <> 'inactive' and address like '%新区%'"
+    ).fetchone()[0]
+    assert len(all_pages(api, q="兰州新区", limit=200)) >= everywhere

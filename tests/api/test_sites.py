@@ -185,3 +185,24 @@ def test_a_site_is_shown_in_each_coordinate_system(api, sql, crs):
 def test_a_site_that_is_not_there_is_a_404_that_says_so(api, part):
     answer = api.get(f"/v1/sites/01a20000-0000-7000-8000-000000000000{part}")
     assert (answer.status_code, answer.json()["code"]) == (404, "site-not-found")
+
+
+def test_a_site_closed_for_good_says_so(api):
+    closed = ask(api, status="inactive", limit=5)["items"]
+    assert closed
+    assert {item["open"]["reason"] for item in closed} == {"inactive"}
+
+
+@pytest.mark.parametrize("box", ["103.61500000000001,36.4,103.8,36.6", "103.5, 36.4, 103.8, 36.6"])
+def test_a_box_is_taken_as_clients_write_it(api, box):
+    assert ask(api, bbox=box, crs="wgs84")["items"]
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [("103.5,36.4,103.8", "西,南,东,北"), ("36.4,103.5,36.6,103.8", "颠倒"), ("a,b,c,d", "西,南,东,北")],
+)
+def test_a_box_that_is_none_is_refused_with_what_to_write(api, box, said):
+    answer = api.get("/v1/sites", params={"bbox": box, "crs": "wgs84"})
+    assert answer.status_code == 422
+    assert said in answer.json()["errors"][0]["reason"]

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 
 from core.database import Database
 from core.settings import Settings
-from geo.search import sql
+from geo.errors import WordsTooCommon
+from geo.search import find, sql
 from geo.search.find import matching_ids, search
 from geo.search.stored import asked_text
 from geo.search.words import query_terms
@@ -135,8 +136,7 @@ async def test_the_nearest_are_found_of_more_matches_than_can_be_ranked(
 ) -> None:
     hits = await search(any_city, q=q, lon=at[0], lat=at[1], limit=15)
     assert [hit.site_id for hit in hits] == await _nearest(any_city, q, *at, 15)
-    ids = await matching_ids(any_city, q=q, lon=at[0], lat=at[1])
-    assert set(await _nearest(any_city, q, *at, 50)) <= set(ids)
+    assert set(await _nearest(any_city, q, *at, 50)) <= set(await matching_ids(any_city, q=q))
 
 
 async def test_a_word_common_somewhere_else_is_found_from_afar(any_city: Connection) -> None:
@@ -172,6 +172,15 @@ async def test_a_common_word_gives_the_same_answer_each_time(connection: Connect
         assert hits == await search(connection, q=q, limit=50)
 
 
-async def test_ids_of_a_common_word_are_as_many_as_allowed(connection: Connection) -> None:
-    assert len(await matching_ids(connection, q="助餐", lon=HERE[0], lat=HERE[1])) == sql.CANDIDATES
-    assert len(await matching_ids(connection, q="助餐", limit=100)) == 100
+async def test_ids_of_a_common_word_are_all_there_are(connection: Connection) -> None:
+    cursor = await connection.execute("select count(*) from site where category_code = 'meal_point'")
+    assert await cursor.fetchone() == (len(await matching_ids(connection, q="助餐")),)
+    assert len(await matching_ids(connection, q="助餐")) > sql.CANDIDATES
+
+
+async def test_words_of_more_sites_than_may_be_read_are_refused(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "MOST_MATCHES", 100)
+    with pytest.raises(WordsTooCommon):
+        await matching_ids(connection, q="助餐")
