@@ -1,5 +1,6 @@
 """Finishing touches on the OpenAPI document, which clients are generated from."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +18,8 @@ TAGS = [
     {"name": "locator", "description": "附近、列表、搜索、区域、学区。What is where, and when it is open."},
     {"name": "operation", "description": "运行状态。For whoever runs this."},
 ]
+
+EXAMPLES = Path(__file__).parent / "examples.json"  # by path; answers of the demo city
 
 # Parameters that are left out or given together. OpenAPI says so of the properties of an object only: with
 # style=form and explode its properties are the query parameters, one by one, so that no caller sees a difference.
@@ -81,6 +84,9 @@ def describe(app: FastAPI) -> None:
                 _group(schema["paths"][path]["get"], name, needs)
             for path in LISTS:
                 schema["paths"][path]["get"]["responses"]["200"]["links"] = _links(schema)
+            for path, example in orjson.loads(EXAMPLES.read_bytes()).items():
+                content = schema["paths"][path]["get"]["responses"]["200"]["content"]
+                content["application/json"]["example"] = example
             app.openapi_schema = schema
         return app.openapi_schema
 

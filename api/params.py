@@ -65,7 +65,12 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant)]
 Day = Annotated[date, BeforeValidator(_read_date)]
 Words = Annotated[
     str,
-    Field(min_length=1, max_length=64, json_schema_extra={"pattern": "^[^\\u0000]*$"}),
+    Field(
+        min_length=1,
+        max_length=64,
+        examples=["助餐", "zhucandian", "zcd"],
+        json_schema_extra={"pattern": "^[^\\u0000]*$"},
+    ),
     AfterValidator(check_storable),
 ]
 Cursor = Annotated[str, Field(max_length=600, description="`next` of the page before")]

@@ -147,7 +147,7 @@ def plain_problem(
 def responses(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for the errors a route may answer, validation always among them."""
     codes: dict[int, dict[str, str]] = {
-        400: {PLAIN_TITLES[400][0]: PLAIN_TITLES[400][2]},
+        **{status: {PLAIN_TITLES[status][0]: PLAIN_TITLES[status][2]} for status in (400, 405, 413, 500)},
         422: {"invalid-request": "The request breaks a rule named in `errors`"},
     }
     for error in errors:

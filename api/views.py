@@ -86,6 +86,7 @@ def site_out(
     """Everything about one site; the coming days start with the site's own today."""
     site = detail.row.site
     category = tree.nodes[site.category_code]
+    zone = ZoneInfo(site.zone)
     return SiteOut(
         **site_item(detail.row, crs, calendar, now),
         crs=crs,
@@ -107,7 +108,7 @@ def site_out(
         batch=site.batch,
         plaque_number=site.plaque_number,
         funding=site.funding,
-        assured_at=site.assured_at,
+        assured_at=site.assured_at and site.assured_at.astimezone(zone),
         source=SourceOut(
             code=detail.source.code,
             name=detail.source.name,
@@ -116,7 +117,7 @@ def site_out(
             url=detail.source.url,
         ),
         external_ids={one.scheme: one.value for one in detail.external_ids},
-        updated_at=site.updated_at,
+        updated_at=site.updated_at.astimezone(zone),
     )
 
 

@@ -1,15 +1,14 @@
 """``xinban calendar``: announced holidays and school terms."""
 
 import asyncio
-import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from api.cli.person import acting_operator
 from core import clock
-from core.actor import operator
 from core.database import Database
 from core.settings import Settings
 from geo.calendar.files import CalendarFile, TermsFile, read_calendar, read_terms
@@ -55,7 +54,7 @@ def import_(
 
 async def _write(found: CalendarFile | TermsFile, region: str | None, source: str) -> None:
     settings = Settings()
-    actor = operator(getpass.getuser())
+    actor = acting_operator()
     where = region or settings.region
     async with Database(settings) as database, database.transaction() as session:
         if isinstance(found, TermsFile):

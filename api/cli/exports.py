@@ -76,5 +76,6 @@ async def _export(output: Path, format_: Format, selection: Selection) -> int:
                 format_=format_,
                 selection=selection,
                 now=clock.now(),
+                zone=settings.zone,
                 progress=lambda done: bar.update(task, completed=done),
             )

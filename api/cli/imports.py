@@ -1,7 +1,6 @@
 """`xinban import`: other people's files into sites. The clerk's guide is docs/importing.md."""
 
 import asyncio
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from api.cli.person import acting_operator
 from core import clock
-from core.actor import operator
 from core.database import Database
 from core.errors import DomainError
 from core.settings import Settings
@@ -129,7 +128,7 @@ async def _import(
                 async with Database(settings) as database, database.transaction() as session:
                     await import_file(
                         session,
-                        operator(_user()),
+                        acting_operator(),
                         request=request,
                         report=report,
                         now=clock.now(),
@@ -140,16 +139,10 @@ async def _import(
                     )
         except ImportRefused:
             if report.counts["read"]:
-                _print(report, report_path, applied=False, dry=not apply)
+                _print(report, report_path)
             raise
-    _print(report, report_path, applied=apply, dry=not apply)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "cli"
+    _print(report, report_path)
+    out.print("[green]已写入。/ Imported.[/green]" if apply else _advice(report))
 
 
 def _progress() -> Progress:
@@ -166,7 +159,7 @@ def _progress() -> Progress:
     )
 
 
-def _print(report: Report, path: Path | None, *, applied: bool, dry: bool) -> None:
+def _print(report: Report, path: Path | None) -> None:
     if report.findings:
         out.print(_table(report.worst_first()[:SHOWN_FINDINGS]))
         if (more := report.finding_count - SHOWN_FINDINGS) > 0:
@@ -181,10 +174,20 @@ def _print(report: Report, path: Path | None, *, applied: bool, dry: bool) -> No
         f"略过 left out {counts['dropped']:,} · 提醒 warnings {counts['warnings']:,}",
         highlight=False,
     )
-    if applied:
-        out.print("[green]已写入。/ Imported.[/green]")
-    elif dry:
-        out.print("这是检查，没有写入；确认后加 --apply。/ Dry run, nothing written: add --apply to import.")
+
+
+def _advice(report: Report) -> str:
+    """What to do after a dry run."""
+    rejected = report.counts["rejected"]
+    if not rejected:
+        return "这是检查，没有写入；确认后加 --apply。/ Dry run, nothing written: add --apply to import."
+    if not report.usable:
+        return "这是检查；没有一行可以导入，请先改正上面的问题。/ Dry run: no row can be imported; mend the above first."
+    return (
+        f"这是检查，没有写入；有 {rejected:,} 行被拒绝：请改正，或加 --apply --skip-rejected 只导入其余的行。\n"
+        f"Dry run, nothing written; {rejected:,} rows are rejected: correct them, or add --apply --skip-rejected to"
+        " import the others."
+    )
 
 
 def _table(findings: list[Finding]) -> Table:

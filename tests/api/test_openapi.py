@@ -6,8 +6,19 @@ import subprocess
 import orjson
 import pytest
 
+from api.routes.operation import Alive, Ready
+from api.schemas import (
+    AreasOut,
+    CategoriesOut,
+    DistrictsOut,
+    NearbyPage,
+    SearchPage,
+    SiteOut,
+    SitePage,
+)
 from core.errors import DomainError
 from geo import errors as geo_errors
+from tests.api.conform import conforms
 from tests.api.running import ROOT, XINBAN, environment
 
 LOCATOR = (
@@ -96,3 +107,28 @@ def test_the_command_line_prints_the_same_document(document):
         [*XINBAN, "openapi"], cwd=ROOT, env=environment(), capture_output=True, check=True
     ).stdout
     assert orjson.loads(printed) == document
+
+
+EXAMPLES = {
+    "/healthz": Alive,
+    "/readyz": Ready,
+    "/v1/areas/at": AreasOut,
+    "/v1/categories": CategoriesOut,
+    "/v1/districts/at": DistrictsOut,
+    "/v1/search": SearchPage,
+    "/v1/sites": SitePage,
+    "/v1/sites/nearby": NearbyPage,
+    "/v1/sites/{site_id}": SiteOut,
+}
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_each_example_is_what_its_call_answers(document, path):
+    content = document["paths"][path]["get"]["responses"]["200"]["content"]
+    conforms(EXAMPLES[path], content["application/json"]["example"])
+
+
+def test_every_json_answer_has_an_example(document):
+    for path, operations in document["paths"].items():
+        content = operations["get"]["responses"]["200"].get("content", {})
+        assert "application/json" not in content or "example" in content["application/json"], path
