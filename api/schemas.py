@@ -4,20 +4,26 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from geo.crs import Crs
 from geo.hours.state import REASONS
 
 
-class LocationOut(BaseModel):
+class Out(BaseModel):
+    """Base of all answers; filled from the domain's rows by name."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class LocationOut(Out):
     """Degrees in the coordinate system that the answer names."""
 
     lon: float = Field(examples=[103.6153])
     lat: float = Field(examples=[36.4819])
 
 
-class OpenOut(BaseModel):
+class OpenOut(Out):
     """Open or not, until when this holds, and why."""
 
     state: Literal["open", "closed", "unknown"]
@@ -25,7 +31,7 @@ class OpenOut(BaseModel):
     reason: str | None = Field(examples=["holiday"], description=f"one of: {', '.join(REASONS)}")
 
 
-class SiteItem(BaseModel):
+class SiteItem(Out):
     """A site in a list."""
 
     id: UUID
@@ -47,7 +53,7 @@ class NearbyItem(SiteItem):
     distance_m: float = Field(ge=0, description="metres on the ellipsoid, to 0.1")
 
 
-class NearbyPage(BaseModel):
+class NearbyPage(Out):
     """Nearest first."""
 
     items: list[NearbyItem]
@@ -55,7 +61,7 @@ class NearbyPage(BaseModel):
     crs: Crs
 
 
-class SitePage(BaseModel):
+class SitePage(Out):
     """In an order that edits do not change."""
 
     items: list[SiteItem]
@@ -70,14 +76,14 @@ class SearchItem(SiteItem):
     distance_m: float | None
 
 
-class SearchPage(BaseModel):
+class SearchPage(Out):
     """Best first."""
 
     items: list[SearchItem]
     crs: Crs
 
 
-class CategoryOut(BaseModel):
+class CategoryOut(Out):
     """A category with those below it."""
 
     code: str
@@ -89,14 +95,14 @@ class CategoryOut(BaseModel):
     children: list["CategoryOut"]
 
 
-class CategoriesOut(BaseModel):
+class CategoriesOut(Out):
     """The tree, and the features sites may have."""
 
     items: list[CategoryOut]
     features: list["FeatureOut"]
 
 
-class FeatureOut(BaseModel):
+class FeatureOut(Out):
     """Something a site may have."""
 
     code: str
@@ -105,7 +111,7 @@ class FeatureOut(BaseModel):
     label_en: str
 
 
-class AreaOut(BaseModel):
+class AreaOut(Out):
     """An area with its codes by system."""
 
     id: UUID
@@ -115,14 +121,14 @@ class AreaOut(BaseModel):
     codes: dict[str, str] = Field(examples=[{"nbs": "620171101", "mca": "620122108"}])
 
 
-class AreasOut(BaseModel):
+class AreasOut(Out):
     """Areas that hold the place, largest first."""
 
     items: list[AreaOut]
     on: date
 
 
-class GroupOut(BaseModel):
+class GroupOut(Out):
     """A group, alliance or urban-rural community of schools."""
 
     id: UUID
@@ -131,7 +137,7 @@ class GroupOut(BaseModel):
     leads: bool
 
 
-class SchoolOut(BaseModel):
+class SchoolOut(Out):
     """A school that a district leads to."""
 
     id: UUID
@@ -143,7 +149,7 @@ class SchoolOut(BaseModel):
     groups: list[GroupOut]
 
 
-class DistrictOut(BaseModel):
+class DistrictOut(Out):
     """A school district (招生片区)."""
 
     id: UUID
@@ -155,7 +161,7 @@ class DistrictOut(BaseModel):
     schools: list[SchoolOut]
 
 
-class DistrictsOut(BaseModel):
+class DistrictsOut(Out):
     """The district of the place, or all it may be in when ``ambiguous``."""
 
     districts: list[DistrictOut]
@@ -164,7 +170,7 @@ class DistrictsOut(BaseModel):
     on: date
 
 
-class PhoneOut(BaseModel):
+class PhoneOut(Out):
     """A number to call."""
 
     number: str
@@ -172,7 +178,7 @@ class PhoneOut(BaseModel):
     label: str | None
 
 
-class CostOut(BaseModel):
+class CostOut(Out):
     """A price in fen; null: ask; 0: free."""
 
     label: str
@@ -180,14 +186,14 @@ class CostOut(BaseModel):
     unit: str | None
 
 
-class DocumentOut(BaseModel):
+class DocumentOut(Out):
     """A paper to bring."""
 
     name: str
     note: str | None
 
 
-class ServiceOut(BaseModel):
+class ServiceOut(Out):
     """A service offered at the site; ages in full years, both included."""
 
     id: UUID
@@ -201,7 +207,7 @@ class ServiceOut(BaseModel):
     documents: list[DocumentOut]
 
 
-class OperatorOut(BaseModel):
+class OperatorOut(Out):
     """Who runs it."""
 
     name: str
@@ -210,7 +216,7 @@ class OperatorOut(BaseModel):
     operating_model_label: str | None = Field(examples=["市场主体+社区食堂"])
 
 
-class SourceOut(BaseModel):
+class SourceOut(Out):
     """Where this was learnt."""
 
     code: str
@@ -220,7 +226,7 @@ class SourceOut(BaseModel):
     url: str | None
 
 
-class IntervalOut(BaseModel):
+class IntervalOut(Out):
     """From and until, local, with offset."""
 
     starts_at: datetime
@@ -229,7 +235,7 @@ class IntervalOut(BaseModel):
     reason: str | None
 
 
-class DayOut(BaseModel):
+class DayOut(Out):
     """Hours that start on a date."""
 
     on: date
@@ -237,7 +243,7 @@ class DayOut(BaseModel):
     reason: str | None
 
 
-class ExceptionOut(BaseModel):
+class ExceptionOut(Out):
     """Other hours on a date."""
 
     on: date
@@ -245,7 +251,7 @@ class ExceptionOut(BaseModel):
     reason: str
 
 
-class HoursOut(BaseModel):
+class HoursOut(Out):
     """Regular hours (OSM opening_hours), the coming seven days worked out, and what is announced beyond."""
 
     weekly: str | None = Field(examples=["Mo-Fr 11:00-13:00,17:00-18:30; PH off"])
@@ -255,7 +261,7 @@ class HoursOut(BaseModel):
     exceptions: list[ExceptionOut]
 
 
-class LabelOut(BaseModel):
+class LabelOut(Out):
     """A code with its labels."""
 
     code: str

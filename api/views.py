@@ -14,7 +14,6 @@ from api.schemas import (
     DocumentOut,
     ExceptionOut,
     HoursOut,
-    IntervalOut,
     LabelOut,
     LocationOut,
     OpenOut,
@@ -92,16 +91,14 @@ def site_out(
         crs=crs,
         name_en=site.name_en,
         aliases=site.aliases,
-        category_labels=LabelOut(code=category.code, label_zh=category.label_zh, label_en=category.label_en),
+        category_labels=LabelOut.model_validate(category),
         description=site.description,
         url=site.url,
         alert=site.alert,
         operator=_operator(detail),
         geometry=geometry_in(detail.row.geometry, crs),
         hours=_hours(detail, calendar, now),
-        phones=[
-            PhoneOut(number=one.number, extension=one.extension, label=one.label) for one in detail.phones
-        ],
+        phones=[PhoneOut.model_validate(one) for one in detail.phones],
         services=[_service(one) for one in detail.services],
         accessibility=[_label(code) for code in site.accessibility],
         languages=site.languages,
@@ -109,13 +106,7 @@ def site_out(
         plaque_number=site.plaque_number,
         funding=site.funding,
         assured_at=site.assured_at and site.assured_at.astimezone(zone),
-        source=SourceOut(
-            code=detail.source.code,
-            name=detail.source.name,
-            licence=detail.source.licence,
-            attribution=detail.source.attribution,
-            url=detail.source.url,
-        ),
+        source=SourceOut.model_validate(detail.source),
         external_ids={one.scheme: one.value for one in detail.external_ids},
         updated_at=site.updated_at.astimezone(zone),
     )
@@ -149,19 +140,7 @@ def _hours(detail: SiteDetail, calendar: WorkCalendar, now: datetime) -> HoursOu
         weekly=hours.weekly,
         makeup=hours.makeup,
         zone=hours.zone,
-        days=[
-            DayOut(
-                on=day.on,
-                intervals=[
-                    IntervalOut(
-                        starts_at=one.starts_at, ends_at=one.ends_at, state=one.state, reason=one.reason
-                    )
-                    for one in day.intervals
-                ],
-                reason=day.reason,
-            )
-            for day in days
-        ],
+        days=[DayOut.model_validate(day) for day in days],
         exceptions=[
             ExceptionOut(on=one.on_date, hours=one.hours, reason=one.reason) for one in detail.exceptions
         ],
@@ -178,8 +157,8 @@ def _service(one: ServiceRows) -> ServiceOut:
         minimum_age=service.minimum_age,
         maximum_age=service.maximum_age,
         eligibility=service.eligibility,
-        fees=[CostOut(label=cost.label, amount_fen=cost.amount_fen, unit=cost.unit) for cost in one.costs],
-        documents=[DocumentOut(name=document.name, note=document.note) for document in one.documents],
+        fees=[CostOut.model_validate(cost) for cost in one.costs],
+        documents=[DocumentOut.model_validate(document) for document in one.documents],
     )
 
 

@@ -17,13 +17,6 @@ class UnknownCategory(Invalid):
     title_zh = "没有这个类别"
 
 
-class UnknownFeature(Invalid):
-    """There is no such feature to filter by."""
-
-    code = "unknown-feature"
-    title_zh = "没有这种设施标签"
-
-
 class WordsTooCommon(Invalid):
     """Too many sites have these words."""
 
@@ -66,13 +59,6 @@ class CrsDisabled(Invalid):
     title_zh = "本服务器未启用该坐标系"
 
 
-class InvalidHours(Invalid):
-    """These opening hours cannot be understood."""
-
-    code = "invalid-hours"
-    title_zh = "开放时间格式无法识别"
-
-
 class DistrictOverlap(Conflict):
     """This school district overlaps another of the same stage on the same day."""
 
@@ -85,10 +71,3 @@ class ImportRefused(Invalid):
 
     code = "import-refused"
     title_zh = "文件暂时无法导入"
-
-
-class CalendarRefused(Invalid):
-    """This calendar file cannot be used as it is."""
-
-    code = "calendar-refused"
-    title_zh = "日历文件暂时无法使用"

@@ -35,9 +35,5 @@ async def find_areas(
     lon, lat = place_in_wgs84(asked.lon, asked.lat, asked.crs, shifted=settings.gcj02_enabled)
     on = asked.on or clock.now().astimezone(ZoneInfo(settings.zone)).date()
     found = await areas_at(session, ANYONE, lon=lon, lat=lat, on=on)
-    items = [
-        AreaOut(id=one.id, kind=one.kind, name=one.name, name_en=one.name_en, codes=dict(one.codes))
-        for one in found
-    ]
-    out = AreasOut(items=items, on=on)
+    out = AreasOut(items=[AreaOut.model_validate(one) for one in found], on=on)
     return answer(request, out.model_dump_json().encode(), cache_control="private, max-age=60")

@@ -10,10 +10,10 @@ from api.conditional import answer
 from api.params import DistrictParameters, place_in_wgs84
 from api.problems import responses
 from api.runtime import Session, runtime_of
-from api.schemas import DistrictOut, DistrictsOut, GroupOut, SchoolOut
+from api.schemas import DistrictOut, DistrictsOut
 from core import clock
 from core.actor import ANYONE
-from geo.districts import DistrictAt, SchoolAt, districts_at
+from geo.districts import districts_at
 from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates
 
 router = APIRouter(tags=["locator"])
@@ -42,35 +42,9 @@ async def find_districts(
         session, ANYONE, lon=lon, lat=lat, stage=asked.stage, on=on, accuracy_m=asked.accuracy_m
     )
     out = DistrictsOut(
-        districts=[_district(one) for one in found.districts],
+        districts=[DistrictOut.model_validate(one) for one in found.districts],
         ambiguous=found.ambiguous,
         border_distance_m=None if found.border_distance_m is None else round(found.border_distance_m, 1),
         on=on,
     )
     return answer(request, out.model_dump_json().encode(), cache_control="private, max-age=60")
-
-
-def _district(one: DistrictAt) -> DistrictOut:
-    return DistrictOut(
-        id=one.id,
-        name=one.name,
-        stage=one.stage,
-        effective_from=one.effective_from,
-        effective_to=one.effective_to,
-        note=one.note,
-        schools=[_school(school) for school in one.schools],
-    )
-
-
-def _school(one: SchoolAt) -> SchoolOut:
-    return SchoolOut(
-        id=one.id,
-        name=one.name,
-        name_en=one.name_en,
-        category=one.category,
-        address=one.address,
-        status=one.status,
-        groups=[
-            GroupOut(id=group.id, kind=group.kind, name=group.name, leads=group.leads) for group in one.groups
-        ],
-    )

@@ -36,11 +36,8 @@ OPERATION = ("/healthz", "/readyz", "/metrics", "/")
 # Raised by imports and by staff's edits, not by these calls.
 NOT_BY_HTTP_YET = {
     "unknown-category",
-    "unknown-feature",
-    "invalid-hours",
     "school-district-overlap",
     "import-refused",
-    "calendar-refused",
 }
 
 
