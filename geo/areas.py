@@ -4,7 +4,7 @@ A code is a dated alias of an area, never its key: 中川镇 is 620171101 to the
 to the civil affairs ministry (``mca``), and a border or a name may move while both stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from uuid import UUID
 import shapely
 from geoalchemy2.shape import from_shape, to_shape
 from shapely.geometry import MultiPolygon, Polygon
-from sqlalchemy import ColumnElement, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,6 +42,20 @@ AREAS_AT = text(
     ) a
     order by array_position(array['township', 'centre_community', 'community'], a.kind::text)
     """
+)
+
+# An area and what lies below it. A district may have its border only through its townships.
+PARTS = """
+with recursive part as (
+    select id, geom from area where id = :area_id
+    union
+    select a.id, a.geom from area a join part on a.parent_id = part.id{in_force}
+)
+"""
+BELOW = text(PARTS.format(in_force="") + "select id from part")
+SHAPE = text(
+    PARTS.format(in_force=" and daterange(a.valid_from, a.valid_to) @> cast(:on as date)")
+    + "select st_asbinary(st_union(geom)) from part"
 )
 
 
@@ -105,14 +119,21 @@ async def get_area(
     return area
 
 
-async def find_area_geometry(session: AsyncSession, actor: Actor, *, area_id: UUID) -> MultiPolygon | None:
-    """The area's polygons in WGS84; None when they are not known."""
-    binary = await session.scalar(select(func.st_asbinary(Area.geom)).where(Area.id == area_id))
+async def areas_below(session: AsyncSession, actor: Actor, *, area_id: UUID) -> Sequence[UUID]:
+    """The area's id and those of all that lie or lay below it: a site stays filed under the area it was put into."""
+    return (await session.scalars(BELOW, {"area_id": area_id})).all()
+
+
+async def find_area_shape(
+    session: AsyncSession, actor: Actor, *, area_id: UUID, on: date
+) -> Polygon | MultiPolygon | None:
+    """What the area and all below it cover on a day, in WGS84; None when no border of theirs is known."""
+    binary = await session.scalar(SHAPE, {"area_id": area_id, "on": on})
     if binary is None:
         return None
-    geometry = shapely.from_wkb(bytes(binary))
-    assert isinstance(geometry, MultiPolygon)
-    return geometry
+    shape = shapely.from_wkb(bytes(binary))
+    assert isinstance(shape, Polygon | MultiPolygon)
+    return shape
 
 
 async def put_area(

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.actor import Actor
 from core.database import driver_connection
 from core.ids import new_id
-from geo.errors import UnknownArea, UnknownCategory
+from geo.areas import areas_below, get_area
+from geo.errors import UnknownCategory
 
 BATCH_ROWS = 2_000
 
@@ -105,15 +107,6 @@ with recursive below as (
 select code from below
 """
 
-BELOW_AREA = """
-with recursive below as (
-    select area_id as id from area_code
-    where code = :code and daterange(valid_from, valid_to) @> cast(:on as date)
-    union select a.id from area a join below b on a.parent_id = b.id
-)
-select id from below
-"""
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -125,16 +118,16 @@ class Selection:
 
 
 async def stream_sites(
-    session: AsyncSession, actor: Actor, *, selection: Selection, now: datetime
+    session: AsyncSession, actor: Actor, *, selection: Selection, on: date
 ) -> AsyncIterator[list[Row]]:
     """Batches of rows: the values of COLUMNS, then the geometry as WKB (EPSG:4326).
 
-    One server-side cursor, so memory does not grow. Raises UnknownCategory and UnknownArea before the first batch.
+    `on` is the local day whose area codes count. One server-side cursor, so memory does not grow. Raises UnknownCategory and UnknownArea before the first batch.
     """
     parameters = {
         "drafts": selection.drafts,
         "categories": await _categories(session, selection.categories),
-        "areas": await _areas(session, selection.area, now),
+        "areas": await _areas(session, actor, selection.area, on),
     }
     connection = await driver_connection(session)
     async with connection.cursor(name=f"export_{new_id().hex}") as cursor:
@@ -154,10 +147,8 @@ async def _categories(session: AsyncSession, codes: Sequence[str]) -> list[str] 
     return found
 
 
-async def _areas(session: AsyncSession, code: str | None, now: datetime) -> list[Any] | None:
+async def _areas(session: AsyncSession, actor: Actor, code: str | None, on: date) -> list[UUID] | None:
     if code is None:
         return None
-    found = list(await session.scalars(text(BELOW_AREA), {"code": code, "on": now.date()}))
-    if not found:
-        raise UnknownArea(f"没有编码为 {code} 的区域。", f"There is no area with code {code}.")
-    return found
+    area = await get_area(session, actor, code=code, on=on)
+    return list(await areas_below(session, actor, area_id=area.id))

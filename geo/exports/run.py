@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,13 +36,15 @@ async def export_sites(
     format_: Format,
     selection: Selection,
     now: datetime,
+    zone: str,
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write the selected sites to `path`, replacing it when all is written; returns how many.
 
-    Raises UnknownCategory, UnknownArea, and OSError when the file cannot be written.
+    Area codes are those of `now` in `zone` (IANA). Raises UnknownCategory, UnknownArea, and OSError when the file cannot be written.
     """
-    batches = _counted(stream_sites(session, actor, selection=selection, now=now), progress)
+    on = now.astimezone(ZoneInfo(zone)).date()
+    batches = _counted(stream_sites(session, actor, selection=selection, on=on), progress)
     beside = path.with_name(f".{path.stem}.{new_id().hex}.{format_}")
     try:
         if format_ is Format.geojson:

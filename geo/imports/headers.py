@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from geo.errors import ImportRefused
 
@@ -15,7 +15,7 @@ SAMPLE_ROWS = 50
 def read_header(rows: Sequence[Sequence[str]], *, header_row: int, header_rows: int) -> list[str]:
     """Column names from the first lines of a table. `rows` start at line 1; `header_row` counts from 1.
 
-    Raises ImportRefused for a file without header, with a title above it or with two header lines.
+    Raises ImportRefused for a file without header, with a title above it, with two header lines or the same one twice.
     """
     if len(rows) < header_row:
         raise ImportRefused(
@@ -33,6 +33,12 @@ def read_header(rows: Sequence[Sequence[str]], *, header_row: int, header_rows: 
             "或删去标题行。",
             f"Line {header_row} holds only “{filled[0]}”, like a title: write table: {{header_row: {header_row + 1}}}"
             " in the mapping, or delete the title.",
+        )
+    if header_rows == 1 and (again := _repeated(rows, header, header_row)) is not None:
+        raise ImportRefused(
+            f"第 {again} 行重复了第 {header_row} 行的表头；请在映射文件写 table: {{header_row: {again}}}，或删去其中一行。",
+            f"Line {again} repeats the header of line {header_row}: write table: {{header_row: {again}}} in the"
+            " mapping, or delete one of them.",
         )
     if header_rows == 1 and len(data) >= 2 and _second_is_header(header, data):
         raise ImportRefused(
@@ -80,6 +86,22 @@ def _merged(lines: Sequence[Sequence[str]]) -> list[str]:
 
 def _clean(cell: str) -> str:
     return " ".join(cell.split())
+
+
+def _repeated(rows: Sequence[Sequence[str]], header: list[str], header_row: int) -> int | None:
+    """The number of the first line with text below the header, when it says the same as the header."""
+    for number, row in enumerate(rows[header_row:], start=header_row + 1):
+        if any(row):
+            return number if _trimmed(map(_clean, row)) == _trimmed(header) else None
+    return None
+
+
+def _trimmed(cells: Iterable[str]) -> list[str]:
+    """Without the empty cells at the end, of which one line may have more than the other."""
+    said = list(cells)
+    while said and not said[-1]:
+        said.pop()
+    return said
 
 
 def _is_number(cell: str) -> bool:

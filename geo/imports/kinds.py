@@ -1,7 +1,9 @@
 """What a file is, by its content; its name is only a hint. Nothing here opens it with a parser."""
 
 import os
+import shlex
 import zipfile
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -184,6 +186,24 @@ def check_zip(path: Path) -> list[str]:
 def suffix_kind(path: Path) -> Kind | None:
     """The format that the file's name promises, or None."""
     return SUFFIXES.get(path.suffix.lower())
+
+
+def choose_layer(
+    path: Path, word_zh: str, word_en: str, names: Sequence[str], wanted: str | None
+) -> ImportRefused:
+    """What to say of several layers of which none was chosen, or of a choice that is not there.
+
+    `--layer` is named, since there is no mapping yet when one is being guessed.
+    """
+    option = f"--layer {shlex.quote(names[0])}"
+    if wanted is None:
+        zh, en = f"{path.name} 有 {len(names)} 个{word_zh}", f"{path.name} has {len(names)} {word_en}s"
+    else:
+        zh, en = f"{path.name} 没有{word_zh}“{wanted}”", f"{path.name} has no {word_en} “{wanted}”"
+    return ImportRefused(
+        f"{zh}，可选：{'、'.join(names)}；请加 --layer 名称，例如 {option}（也可写在映射文件的 layer 里）。",
+        f"{en}; there are: {', '.join(names)}. Add --layer NAME, such as {option} (or write layer: in the mapping).",
+    )
 
 
 def damaged(path: Path, error: Exception) -> ImportRefused:

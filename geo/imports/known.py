@@ -2,10 +2,9 @@
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from shapely.geometry.base import BaseGeometry
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import Actor
 from core.database import driver_connection
+from geo.areas import find_area, find_area_shape
 from geo.imports.checks import METRES_PER_DEGREE
 from geo.imports.report import Finding
 from geo.sites.input import SiteIn
@@ -22,18 +22,6 @@ DUPLICATE_WITHIN_M = 150.0
 DUPLICATE_SIMILARITY = 85.0  # rapidfuzz ratio, 0-100: 中川社区老年助餐点 and 中川社区助餐点 have 88
 MOST_NEIGHBOURS = 50
 LANDMARK_WITHIN_M = 2_000.0  # gcj02 and bd09 are off by at most 1.3 km
-
-# The area itself and what lies below it: a district may have its shape only through its townships.
-AREA = """
-with recursive part as (
-    select a.id, a.name, a.geom from area a join area_code c on c.area_id = a.id
-    where c.code = :code and daterange(c.valid_from, c.valid_to) @> cast(:on as date)
-    union
-    select a.id, part.name, a.geom from area a join part on a.parent_id = part.id
-    where daterange(a.valid_from, a.valid_to) @> cast(:on as date)
-)
-select min(name), st_asbinary(st_union(geom)) from part
-"""
 
 # Each row looks up site_geom_idx once, by a box in degrees: a geography look-up per row takes seven times as long
 # (183 against 26 microseconds). The limit bounds a row that stands in a crowd.
@@ -70,14 +58,15 @@ order by i.n, d.distance_m
 """
 
 
-async def find_area(
-    session: AsyncSession, actor: Actor, *, code: str, now: datetime
+async def find_expected_area(
+    session: AsyncSession, actor: Actor, *, code: str, on: date
 ) -> tuple[str, BaseGeometry] | None:
-    """Name and shape of the area that any code system calls `code` today; None when it has no shape here."""
-    row = (await session.execute(text(AREA), {"code": code, "on": now.date()})).one()
-    if row[1] is None:
+    """Name and shape of the area that any code system calls `code` on a day; None when it has no shape here."""
+    area = await find_area(session, actor, code=code, on=on)
+    if area is None:
         return None
-    return str(row[0]), shapely.from_wkb(bytes(row[1]))
+    shape = await find_area_shape(session, actor, area_id=area.id, on=on)
+    return None if shape is None else (area.name, shape)
 
 
 async def has_other_sources(session: AsyncSession, actor: Actor, *, source_code: str) -> bool:

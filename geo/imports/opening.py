@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -14,7 +15,7 @@ from geo.errors import ImportRefused
 from geo.imports.build import Built, build_chunk
 from geo.imports.fields import Compiled, compile_mapping
 from geo.imports.kinds import Kind
-from geo.imports.known import find_area, has_other_sources
+from geo.imports.known import find_expected_area, has_other_sources
 from geo.imports.mapping import Mapping, check_columns
 from geo.imports.places import Placed, Projection, choose_crs, place, projection
 from geo.imports.readers import open_layer
@@ -29,7 +30,7 @@ Ready = tuple[Placed, list[Built]]
 class ImportRequest:
     """A file and how to read it. Options win over what the mapping says.
 
-    `zone` is that of rows that name none; `expected_area` the code of the area most sites are in.
+    `zone` is that of rows that name none, and of today's areas; `expected_area` the code of the area most sites are in.
     """
 
     path: Path
@@ -110,7 +111,8 @@ async def _expected_area(
     if isinstance(within, tuple):
         return "映射文件的 within / the mapping's within", shapely.box(*within)
     code = within or request.expected_area
-    area = await find_area(session, actor, code=code, now=now) if code else None
+    today = now.astimezone(ZoneInfo(request.zone)).date()
+    area = await find_expected_area(session, actor, code=code, on=today) if code else None
     if within and area is None:
         raise ImportRefused(
             f"没有编码为 {within} 且带边界的区域。", f"There is no area with code {within} and a border."

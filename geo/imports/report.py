@@ -99,6 +99,11 @@ class Report:
         return sorted(self.findings, key=lambda finding: (finding.row is not None, order[finding.severity]))
 
     @property
+    def usable(self) -> int:
+        """How many rows make sites."""
+        return self.counts["new"] + self.counts["changed"] + self.counts["unchanged"]
+
+    @property
     def finding_count(self) -> int:
         return sum(self.by_code.values())
 

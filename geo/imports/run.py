@@ -43,8 +43,8 @@ async def import_file(
 ) -> None:
     """Read, check and, with `apply`, write. `report` is filled either way, also when it ends in a refusal.
 
-    Raises ImportRefused when the file cannot be read, and when rows were rejected and not `skip_rejected`: the caller's
-    transaction must then roll back, which undoes what was written before the first such row.
+    Raises ImportRefused when the file cannot be read, and with `apply` when all rows were rejected, or some and not
+    `skip_rejected`: the caller's transaction must then roll back, which undoes what was written before the first.
     """
     opened = await open_import(session, actor, request=request, report=report, now=now)
     source = request.mapping.source
@@ -226,7 +226,14 @@ async def _note_absent(session: AsyncSession, source_code: str, report: Report, 
 
 
 def _refuse_if_rejected(request: ImportRequest, report: Report) -> None:
-    if (rejected := report.counts["rejected"]) and not request.skip_rejected:
+    rejected = report.counts["rejected"]
+    if rejected and not report.usable:
+        raise ImportRefused(
+            f"{rejected} 行被拒绝，没有一行可以导入，什么都没有写入。请先改正。",
+            f"{rejected} rows were rejected and none can be imported; nothing was written. Correct them first.",
+            rejected=rejected,
+        )
+    if rejected and not request.skip_rejected:
         raise ImportRefused(
             f"有 {rejected} 行被拒绝，什么都没有写入。请改正后再导入，或加 --skip-rejected 只导入其余的行。",
             f"{rejected} rows were rejected and nothing was written: correct them, or add --skip-rejected to import"

@@ -11,7 +11,7 @@ import python_calamine
 from geo.errors import ImportRefused
 from geo.imports.encodings import NAMES, check_encoding, detect_encoding
 from geo.imports.headers import SAMPLE_ROWS, read_header
-from geo.imports.kinds import Kind
+from geo.imports.kinds import Kind, choose_layer
 from geo.imports.mapping import TableSpec
 from geo.imports.report import Finding
 from geo.imports.rows import Cells, Chunks, Layer, as_text, chunked
@@ -88,15 +88,9 @@ def _sheet_name(names: Sequence[str], wanted: str | None, path: Path) -> str:
         return names[0]
     if wanted in names:
         return str(wanted)
-    listed = "、".join(names)
-    if wanted is None:
-        zh, en = f"{path.name} 有 {len(names)} 张工作表", f"{path.name} has {len(names)} sheets"
-    else:
-        zh, en = f"{path.name} 没有工作表“{wanted}”", f"{path.name} has no sheet “{wanted}”"
-    raise ImportRefused(
-        f"{zh}；请在映射文件写 table: {{sheet: 名称}}，可选：{listed}。",
-        f"{en}: write table: {{sheet: NAME}} in the mapping; there are: {', '.join(names)}.",
-    )
+    if not names:
+        raise ImportRefused(f"{path.name} 里没有工作表。", f"{path.name} has no sheet.")
+    raise choose_layer(path, "工作表", "sheet", names, wanted)
 
 
 def _table(

@@ -19,7 +19,7 @@ from pyproj.exceptions import CRSError
 from geo.errors import ImportRefused
 from geo.imports.encodings import detect_bytes
 from geo.imports.html_attributes import html_attributes
-from geo.imports.kinds import HEAD_BYTES, Kind, damaged
+from geo.imports.kinds import HEAD_BYTES, Kind, choose_layer, damaged
 from geo.imports.report import Finding
 from geo.imports.rows import CHUNK_ROWS, Cells, Chunk, Chunks, Layer, as_text
 
@@ -144,22 +144,15 @@ def _layers(source: str, path: Path, wanted: str | None, kind: Kind) -> list[str
     except (DataSourceError, DataLayerError, UnicodeError) as error:
         raise damaged(path, error) from None
     with_shapes = [str(name) for name, geometry in layers if geometry is not None]
-    if wanted is not None:
-        if wanted in with_shapes:
-            return [wanted]
-        raise ImportRefused(
-            f"{path.name} 没有图层“{wanted}”；有：{'、'.join(with_shapes)}。",
-            f"{path.name} has no layer “{wanted}”; it has: {', '.join(with_shapes)}.",
-        )
     if not with_shapes:
         raise ImportRefused(
             f"{path.name} 里没有带坐标的图层。", f"{path.name} has no layer with coordinates."
         )
-    if len(with_shapes) > 1 and kind is not Kind.kml:  # the folders of a KML are one list to its author
-        raise ImportRefused(
-            f"{path.name} 有 {len(with_shapes)} 个图层：{'、'.join(with_shapes)}；请用 --layer 选一个。",
-            f"{path.name} has {len(with_shapes)} layers: {', '.join(with_shapes)}; choose one with --layer.",
-        )
+    if wanted in with_shapes:
+        return [wanted]
+    # The folders of a KML are one list to its author.
+    if wanted is not None or (len(with_shapes) > 1 and kind is not Kind.kml):
+        raise choose_layer(path, "图层", "layer", with_shapes, wanted)
     return with_shapes
 
 

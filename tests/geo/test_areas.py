@@ -7,7 +7,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core.actor import SYSTEM
-from geo.areas import AREAS_AT, areas_at, find_area, find_area_geometry, get_area, put_area, put_area_code
+from geo.areas import (
+    AREAS_AT,
+    areas_at,
+    areas_below,
+    find_area,
+    find_area_shape,
+    get_area,
+    put_area,
+    put_area_code,
+)
 from geo.errors import UnknownArea
 from geo.sites.store import put_source
 from tests.geo.drawn import corner, drawn, middle
@@ -174,7 +183,7 @@ async def test_putting_the_same_area_again_changes_its_border_and_keeps_its_id(s
     assert await put("community", "陈家井村", map_["B"]) == first
     assert await names_at(session, **middle(0, 0)) == []
     assert await names_at(session, **middle(1, 0)) == ["陈家井村"]
-    assert (await find_area_geometry(session, SYSTEM, area_id=first)).equals(map_["B"])
+    assert (await find_area_shape(session, SYSTEM, area_id=first, on=TODAY)).equals(map_["B"])
 
 
 async def test_two_towns_may_each_have_a_village_of_one_name(session, put):
@@ -183,8 +192,26 @@ async def test_two_towns_may_each_have_a_village_of_one_name(session, put):
     assert await put("community", "陈家井村", drawn("A")["A"], parent_id=south) != first
 
 
-async def test_an_area_without_a_known_border_has_no_geometry(session, put):
-    assert await find_area_geometry(session, SYSTEM, area_id=await put("township", "中川镇", None)) is None
+async def test_an_area_of_which_no_border_is_known_has_no_shape(session, put):
+    town = await put("township", "中川镇", None)
+    await put("community", "陈家井村", None, parent_id=town)
+    assert await find_area_shape(session, SYSTEM, area_id=town, on=TODAY) is None
+
+
+async def test_a_district_without_a_border_has_the_shape_of_what_lies_below_it_on_the_day(session, put):
+    map_ = drawn("A B C")
+    change = date(2026, 1, 1)
+    district = await put("district", "兰州新区", None)
+    town = await put("township", "中川镇", map_["A"], parent_id=district)
+    old = await put("community", "旧村", map_["B"], parent_id=town, valid_to=change)
+    await put("township", "别处", map_["C"])
+    before, after = [
+        await find_area_shape(session, SYSTEM, area_id=district, on=on) for on in (date(2025, 12, 31), change)
+    ]
+    assert before.equals(map_["A"] | map_["B"])
+    assert after.equals(map_["A"])
+    # Sites that were filed under the old village are still below the district.
+    assert set(await areas_below(session, SYSTEM, area_id=district)) == {district, town, old}
 
 
 async def test_four_thousand_areas_are_searched_by_their_index(session, put):

@@ -3,7 +3,7 @@
 import csv
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pyogrio
 import pytest
@@ -12,6 +12,7 @@ import shapely
 from sqlalchemy import text
 
 from core.actor import SYSTEM
+from geo.areas import put_area, put_area_code
 from geo.errors import UnknownArea, UnknownCategory
 from geo.exports.query import COLUMNS, NAMES, Selection
 from geo.exports.run import Format, export_sites
@@ -48,10 +49,10 @@ async def stored(session):
     return session
 
 
-async def exported(session, tmp_path, format_, **selection):
+async def exported(session, tmp_path, format_, now=NOW, zone="Asia/Shanghai", **selection):
     path = tmp_path / f"out.{format_}"
     count = await export_sites(
-        session, SYSTEM, path=path, format_=format_, selection=Selection(**selection), now=NOW
+        session, SYSTEM, path=path, format_=format_, selection=Selection(**selection), now=now, zone=zone
     )
     assert [file.name for file in tmp_path.iterdir()] == [path.name]  # nothing half-written beside it
     return path, count
@@ -124,6 +125,37 @@ async def test_an_unknown_area_is_refused(stored, tmp_path):
         await exported(stored, tmp_path, Format.csv, area="999999")
 
 
+async def put_town(session, name, code, valid_from, valid_to=None, **area):
+    area_id = await put_area(
+        session, SYSTEM, source_code="test", kind="township", name=name, valid_from=date(2012, 1, 1), **area
+    )
+    await put_area_code(
+        session, SYSTEM, area_id=area_id, system="nbs", code=code, valid_from=valid_from, valid_to=valid_to
+    )
+    return area_id
+
+
+async def test_an_area_brings_the_sites_of_what_is_below_it(stored, tmp_path):
+    town = await put_town(stored, "中川镇", "620171101", date(2012, 1, 1))
+    village = await put_town(stored, "陈家井村", "620171101201", date(2012, 1, 1), parent_id=town)
+    await stored.execute(text("update site set area_id = :id where external_id = '3'"), {"id": village})
+    assert (await exported(stored, tmp_path, Format.csv, area="620171101"))[1] == 1
+    assert (await exported(stored, tmp_path, Format.csv, area="620171101201"))[1] == 1
+
+
+async def test_an_area_code_means_what_it_means_on_the_local_day(stored, tmp_path):
+    change = date(2026, 11, 25)
+    old = await put_town(stored, "旧镇", "620171101", date(2012, 1, 1), change)
+    await put_town(stored, "新镇", "620171101", change)
+    await stored.execute(text("update site set area_id = :id"), {"id": old})
+    evening = datetime(2026, 11, 24, 16, 30, tzinfo=UTC)  # half past midnight of the 25th in Lanzhou
+    for zone, count in (("UTC", 3), ("Asia/Shanghai", 0)):
+        _, exported_count = await exported(
+            stored, tmp_path, Format.csv, now=evening, zone=zone, area="620171101"
+        )
+        assert exported_count == count
+
+
 async def test_drafts_stay_in_unless_asked_for(stored, tmp_path):
     await stored.execute(text("update site set published_at = null where external_id = '1'"))
     assert (await exported(stored, tmp_path, Format.csv))[1] == 2
@@ -144,7 +176,9 @@ async def test_a_failed_export_leaves_the_old_file_alone(stored, tmp_path):
     path.write_bytes(b"old")
     await stored.execute(text("alter table source rename column licence to licence_"))
     with pytest.raises(Exception, match="licence"):
-        await export_sites(stored, SYSTEM, path=path, format_=Format.gpkg, selection=Selection(), now=NOW)
+        await export_sites(
+            stored, SYSTEM, path=path, format_=Format.gpkg, selection=Selection(), now=NOW, zone="UTC"
+        )
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["out.gpkg"]
 

@@ -105,6 +105,25 @@ def test_an_english_header_below_the_chinese_one_is_a_second_header(tmp_path):
     assert "header_rows: 2" in refusal(path).detail_en
 
 
+@pytest.mark.parametrize("rows", [[], ROWS[:1], ROWS], ids=["none", "one", "two"])
+@pytest.mark.parametrize("between", [[], [("", "", "", "")]], ids=["next", "apart"])
+def test_a_header_that_is_there_twice_is_refused_with_the_line_to_use(tmp_path, rows, between):
+    header = ("编号", "名称", "经度", "纬度")
+    path = write_csv(tmp_path / "a.csv", [*between, header, *rows], header)
+    line = 2 + len(between)
+    said = refusal(path)
+    assert f"Line {line} repeats the header of line 1" in said.detail_en
+    assert f"header_row: {line}" in said.detail_zh
+    sites, report = read(path, mapping_of(table={"header_row": line}))
+    assert len(sites) == len(rows)
+    assert report.counts["rejected"] == 0
+
+
+def test_a_row_that_says_nearly_what_the_header_says_is_a_row(tmp_path):
+    path = write_csv(tmp_path / "a.csv", [("编号", "名称", 103.57, 36.51)])
+    assert len(read(path, mapping_of())[0]) == 1
+
+
 def test_an_unclosed_quote_is_refused_with_its_line(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('编号,名称,经度,纬度\n1,"中川,103.57,36.51\n2,秦川,103.58,36.52\n')
@@ -152,6 +171,7 @@ def test_several_sheets_are_listed_and_one_can_be_named(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(workbook([("编号", "名称", "经度", "纬度"), *ROWS], ("一月", "二月")))
     assert "一月, 二月" in refusal(path).detail_en
+    assert "没有工作表“三月”，可选：一月、二月" in refusal(path, mapping_of(layer="三月")).detail_zh
     assert len(read(path, mapping_of(table={"sheet": "二月"}))[0]) == 2
 
 
@@ -267,6 +287,8 @@ def test_a_geopackage_with_two_layers_asks_which(tmp_path):
             append=False,
         )  # fmt: skip
     assert "one, two" in refusal(path, GEOJSON).detail_en
+    assert "--layer one" in refusal(path, GEOJSON).detail_en
+    assert "no layer “three”" in refusal(path, GEOJSON | {"layer": "three"}).detail_en
     assert len(read(path, GEOJSON | {"layer": "two"})[0]) == 1
 
 

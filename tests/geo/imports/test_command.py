@@ -1,13 +1,17 @@
 """`xinban import` and `xinban export` as a clerk runs them."""
 
+import os
+
 import psycopg
 import pytest
 import typer
+import xlsxwriter
 import yaml
 from typer.testing import CliRunner
 
 from api.cli.exports import export
 from api.cli.imports import import_
+from api.cli.person import acting_operator
 from geo.imports.guess import guess_mapping
 from geo.imports.mapping import parse_mapping
 from tests.geo.imports.files import SHARED, mapping_of, needs_shared, read, write_csv
@@ -62,6 +66,63 @@ def test_a_refused_row_shows_the_report_and_exits_with_1(xinban, database_url, t
     skipped = xinban("import", file, "--map", tmp_path / "a.yaml", "--apply", "--skip-rejected")
     assert skipped.exit_code == 0, skipped.output
     assert sites(database_url) == 2
+
+
+def test_a_dry_run_with_refused_rows_names_the_options_that_import_the_others(xinban, database_url, tmp_path):
+    file = write_csv(tmp_path / "a.csv", [*ROWS, ("3", "", 103.5, 36.5)])
+    dry = xinban("import", file, "--map", mapped(tmp_path / "a.yaml"))
+    assert dry.exit_code == 0, dry.output
+    assert "--apply --skip-rejected 只导入其余的行" in dry.output
+    assert "add --apply --skip-rejected to import the others" in dry.output
+    assert "确认后加 --apply" not in dry.output
+    assert xinban("import", file, "--map", "a.yaml", "--apply", "--skip-rejected").exit_code == 0
+    assert sites(database_url) == 2
+
+
+def test_when_all_rows_are_refused_no_option_is_offered(xinban, database_url, tmp_path):
+    file = write_csv(tmp_path / "a.csv", [("1", "", 103.5, 36.5), ("2", "", 103.6, 36.5)])
+    dry = xinban("import", file, "--map", mapped(tmp_path / "a.yaml"))
+    assert dry.exit_code == 0
+    assert "没有一行可以导入" in dry.output
+    assert "no row can be imported" in dry.output
+    assert "--apply" not in dry.output
+    for options in (("--apply",), ("--apply", "--skip-rejected")):
+        applied = xinban("import", file, "--map", "a.yaml", *options)
+        assert applied.exit_code == 1
+        assert "none can be imported" in applied.output
+        assert "--skip-rejected" not in applied.output
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("select count(*) from import_run").fetchone()[0] == 0
+
+
+def test_a_dry_run_that_ends_in_a_refusal_does_not_say_to_apply(xinban, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text('编号,名称,经度,纬度\n1,中川,103.57,36.51\n2,"秦川,103.58,36.52\n')
+    dry = xinban("import", file, "--map", mapped(tmp_path / "a.yaml"))
+    assert dry.exit_code == 1
+    assert "Quotes do not match" in dry.output
+    assert "--apply" not in dry.output
+
+
+def test_a_guess_for_a_workbook_of_two_sheets_is_asked_for_one_of_them_by_option(xinban, tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        for name in ("一月", "二 月"):
+            book.add_worksheet(name).write_row(0, 0, ("编号", "名称", "经度", "纬度"))
+    asked = xinban("import", "a.xlsx", "--guess", "--map", "a.yaml")
+    assert asked.exit_code == 1
+    assert "可选：一月、二 月；请加 --layer 名称" in asked.output
+    assert "there are: 一月, 二 月. Add --layer NAME" in asked.output
+    assert xinban("import", "a.xlsx", "--guess", "--map", "a.yaml", "--layer", "二 月").exit_code == 0
+    assert yaml.safe_load((tmp_path / "a.yaml").read_text())["layer"] == "二 月"
+
+
+def test_who_imports_is_recorded_also_when_the_system_knows_no_name(monkeypatch):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2_000_000_001)  # an account that no passwd file lists
+    assert acting_operator().name == "cli"
+    monkeypatch.setenv("LOGNAME", "zhang")
+    assert acting_operator().name == "zhang"
 
 
 def test_cells_are_never_taken_for_markup(xinban, tmp_path):

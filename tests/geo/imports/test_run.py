@@ -1,18 +1,20 @@
 """Dry runs and imports on a real database."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 import shapely
 from sqlalchemy import text
 
 from core.actor import operator
+from geo.areas import put_area, put_area_code
 from geo.crs import Crs, from_wgs84
 from geo.errors import ImportRefused
 from geo.imports.mapping import load_mapping, parse_mapping
 from geo.imports.opening import ImportRequest
 from geo.imports.report import Report, report_to
 from geo.imports.run import import_file, sha256
+from geo.sites.store import put_source
 from tests.geo.imports.files import MAPPINGS, REAL, SHARED, codes, mapping_of, needs_shared, write_csv
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -61,6 +63,35 @@ async def test_a_changed_row_keeps_its_id_and_a_missing_one_stays(session, tmp_p
     assert dry.counts["changed"] == report.counts["changed"] == 1
     assert report.counts["absent"] == 1
     assert dict((await session.execute(text("select external_id, id from site"))).all()) == before
+
+
+async def test_what_staff_set_here_stays_when_the_file_changes_only_the_address(session, tmp_path):
+    header = ("编号", "名称", "经度", "纬度", "地址")
+    mapping = mapping_of(fields={"name": "名称", "address": "地址"})
+
+    def file(name, address):
+        return write_csv(tmp_path / name, [(*ROWS[0], address)], header)
+
+    await run(session, file("a.csv", "中川街1号"), mapping)
+    await session.execute(
+        text("update site set status = 'temporarily_closed', alert = '装修', assured_at = :now"), {"now": NOW}
+    )
+    await session.execute(
+        text(
+            "insert into hours_exception (site_id, on_date, hours, reason) select id, '2026-12-01', 'off', '盘点' from site"
+        )
+    )
+    again = await run(session, file("b.csv", "中川街2号"), mapping, now=LATER)
+    assert again.counts["changed"] == 1
+    kept = text("select address, status, alert, assured_at from site")
+    assert (await session.execute(kept)).one() == ("中川街2号", "temporarily_closed", "装修", NOW)
+    exception = text("select on_date::text, hours, reason from hours_exception")
+    assert (await session.execute(exception)).all() == [("2026-12-01", "off", "盘点")]
+
+    # A mapping that speaks of the status is believed.
+    said = mapping | {"constants": {"status": "active"}}
+    await run(session, file("c.csv", "中川街3号"), said, now=LATER)
+    assert (await session.execute(kept)).one() == ("中川街3号", "active", "装修", NOW)
 
 
 async def test_an_applied_file_leaves_a_record_of_what_was_read(session, tmp_path):
@@ -202,6 +233,32 @@ async def test_points_are_compared_with_an_area_by_any_of_its_codes(session, tmp
     )
     (finding,) = (finding for finding in report.findings if finding.code == "outside-area")
     assert (finding.row, finding.zh) == (3, "不在兰州新区范围内。")
+
+
+async def test_the_expected_area_is_looked_up_on_the_local_day(session, tmp_path):
+    await put_source(session, CLERK, code="areas", name="areas")
+    change = date(2026, 11, 25)
+    for name, west, dates in (
+        ("旧区", 103.0, {"valid_from": date(2012, 1, 1), "valid_to": change}),
+        ("新区", 104.0, {"valid_from": change}),
+    ):
+        area_id = await put_area(
+            session,
+            CLERK,
+            source_code="areas",
+            kind="district",
+            name=name,
+            geometry=shapely.box(west, 36.0, west + 1, 37.0),
+            **dates,
+        )
+        await put_area_code(session, CLERK, area_id=area_id, system="nbs", code="620171", **dates)
+    path = write_csv(tmp_path / "a.csv", ROWS)
+    evening = datetime(2026, 11, 24, 16, 30, tzinfo=UTC)  # half past midnight of the 25th in Lanzhou
+    for zone, expected in (("UTC", []), ("Asia/Shanghai", ["outside-area"])):
+        report = await run(
+            session, path, mapping_of(), now=evening, apply=False, zone=zone, expected_area="620171"
+        )
+        assert codes(report, "warning") == expected
 
 
 @needs_shared
