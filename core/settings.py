@@ -1,6 +1,7 @@
 """Settings, read once from the environment by whoever starts a process and passed on as a value.
 
-Every name is documented here and nowhere else; the environment variable is ``XINBAN_`` + the field in capitals.
+The environment variable is ``XINBAN_`` + the field in capitals. docs/operations.md lists them for operators; a test keeps
+the two equal.
 """
 
 from typing import Literal
@@ -24,7 +25,7 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = Field(
         "production", description="development allows what helps to try things out"
     )
-    pool_size: int = Field(8, ge=1, le=64, description="database connections a process and pool may hold")
+    pool_size: int = Field(8, ge=1, le=64, description="database connections in each of a process' two pools")
     zone: str = Field("Asia/Shanghai", description="time zone of a site that names none")
     region: str = Field("CN", description="whose announced workdays and holidays apply")
     gcj02_enabled: bool = Field(
@@ -44,7 +45,9 @@ class Settings(BaseSettings):
         1, ge=1, description="server processes on this machine; set by `xinban serve --workers`"
     )
     log_requests: bool = Field(True, description="one JSON line a request")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="least severe line logged"
+    )
     public_url: str = Field(
         "", description="address residents see, for QR codes; empty means the request's own"
     )

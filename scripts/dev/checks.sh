@@ -49,6 +49,7 @@ cmd_test() {
 }
 
 cmd_check() {
+    no_arguments check "$@"
     local failed=() passed=0
     open_session test
     one_check "ruff check" ruff check .
@@ -56,6 +57,7 @@ cmd_check() {
     one_check "mypy" mypy
     one_check "import-linter" lint-imports
     one_check "alembic check" check_migrations
+    one_check "house rules" pytest -q tests/test_house.py
     say
     if ((${#failed[@]})); then
         printf 'check: %d passed, %d failed: %s\n' "$passed" "${#failed[@]}" "$(printf '%s; ' "${failed[@]}" | sed 's/; $//')"

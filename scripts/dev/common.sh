@@ -18,6 +18,9 @@ die() {
     exit 1
 }
 
+# no_arguments COMMAND "$@": a mistyped option must not be taken for the plain command.
+no_arguments() { (($# == 1)) || die "$1 takes no arguments, not \"${*:2}\"."; }
+
 make_local_dirs() {
     mkdir -p -- "$run_dir" "$log_dir" 2>/dev/null && [[ -w $run_dir && -w $log_dir ]] ||
         die "cannot write to $local_dir; it may belong to another user: run ./dev as that user, or chown the folder."

@@ -21,7 +21,8 @@ import sys
 
 from {module} import {function}
 
-sys.exit({function}())
+if __name__ == "__main__":  # a process that multiprocessing spawns, as serve --workers does, imports this file again
+    sys.exit({function}())
 """
 
 

@@ -4,6 +4,9 @@
 private_postgres() { [[ -z ${XINBAN_DATABASE_URL:-} ]]; }
 private_redis() { [[ -z ${XINBAN_REDIS_URL:-} ]]; }
 
+# return_to_caller: before a command whose arguments are paths of the folder ./dev was called in.
+return_to_caller() { cd -- "$caller_dir" 2>/dev/null || die "the folder you are in is gone: $caller_dir; change to one that exists."; }
+
 # with_servers main|test|bench COMMAND...: runs it with the settings that point at those servers.
 with_servers() {
     local servers=$1
@@ -152,7 +155,7 @@ stop_one() {
     case $1 in
         postgres-*) pg_stop "${1#postgres-}" ;;
         redis-*) redis_stop "${1#redis-}" ;;
-        *) stop_process "$1" 30 ;; # longer than a long poll of 25 s
+        *) stop_process "$1" 30 ;; # longer than the 20 s that requests and jobs in progress get
     esac
 }
 
@@ -170,20 +173,28 @@ stop_everything() {
 }
 
 cmd_down() {
+    no_arguments down "$@"
     lock_checkout
-    local data_place=
-    if private_postgres; then data_place=" in $data_home"; fi
+    local data="the data stay"
+    if private_postgres; then data+=" in $data_home"; fi
+    if private_postgres && [[ ! -d $data_home/main ]]; then data="it has no data; ./dev up makes a new database"; fi
     say "Stopping ..."
     stop_everything
-    say "Everything of this checkout is stopped; the data stay${data_place}."
+    say "Everything of this checkout is stopped; $data."
 }
 
 cmd_reset() {
-    local answer
+    local answer='' sure=
+    case "$#:${1:-}" in
+        0:) ;;
+        1:--yes) sure=yes ;;
+        *) die "reset knows only --yes, not \"$*\"; nothing deleted." ;;
+    esac
     private_postgres ||
         die "XINBAN_DATABASE_URL is set: that database is yours to empty; ./dev reset deletes only a private one."
-    if [[ ${1:-} != --yes && -t 0 ]]; then
-        read -r -p "Delete this checkout's database ($data_home)? [y/N] " answer
+    if [[ -z $sure ]]; then
+        [[ -t 0 ]] || die "reset deletes this checkout's database and there is no terminal to ask at; add --yes."
+        read -r -p "Delete this checkout's database ($data_home)? [y/N] " answer || true # end of input is no yes
         [[ $answer == [yY]* ]] || die "nothing deleted."
     fi
     lock_checkout
@@ -193,6 +204,7 @@ cmd_reset() {
 }
 
 cmd_status() {
+    no_arguments status "$@"
     local name pid down=0
     for name in api worker redis-main; do
         if pid=$(running_pid "$name"); then
@@ -248,6 +260,7 @@ cmd_psql() {
     else
         command -v psql >/dev/null || die "psql is missing; install it: apt-get install postgresql-client"
     fi
+    return_to_caller
     # SQLAlchemy's driver suffix (postgresql+psycopg://) is unknown to psql.
     exec "$client" "$(pg_url main | sed -E '1s/^postgres(ql)?\+[a-z0-9]+:/postgresql:/')" "$@"
 }
@@ -261,5 +274,6 @@ cmd_xinban() {
     if private_postgres && ! pg_running main; then
         note "./dev: the private database does not run, so a command that needs it will fail; ./dev up starts it."
     fi
+    return_to_caller
     with_servers main exec "$venv/bin/xinban" "$@"
 }

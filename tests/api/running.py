@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[2]
-XINBAN = (sys.executable, "-c", "from api.cli import main; main()")
+XINBAN = (str(Path(sys.executable).with_name("xinban")),)  # the installed script, as users start it
 PATIENCE_SECONDS = 30.0
 
 
