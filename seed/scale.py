@@ -15,7 +15,7 @@ from shapely.geometry import Polygon
 from core.actor import SYSTEM
 from core.database import Database
 from geo.sites.input import OperatorIn, PhoneIn, SiteIn
-from geo.sites.store import PutCounts, put_sites, put_source
+from geo.sites.store import PutCounts, put_sites, put_source, settle
 from seed import hours
 from seed.names import communities, outline, townships
 from seed.places import STREETS
@@ -117,6 +117,8 @@ async def seed_scale(
             async with database.transaction() as session:
                 counts += await put_sites(session, SYSTEM, source_code=SOURCE, sites=sites, now=now)
             report(start + len(sites))
+        async with database.transaction() as session:
+            await settle(session, SYSTEM)
     finally:
         ahead.cancel()
     return counts

@@ -1,7 +1,6 @@
 """Sites by words."""
 
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -9,15 +8,13 @@ from starlette.responses import Response
 from api.conditional import answer
 from api.params import SearchParameters, check_crs_enabled, place_in_wgs84
 from api.problems import responses
-from api.runtime import Session, runtime_of
-from api.schemas import SearchItem, SearchPage
-from api.views import site_item
+from api.runtime import runtime_of
+from api.schemas import SearchPage
 from core import clock
 from geo.crs import Crs
 from geo.errors import CoordinatesSwapped, CrsDisabled, CrsMissing, InvalidCoordinates
-from geo.models import Site
+from geo.nearby.page import site_cards
 from geo.search.find import search
-from geo.sites.read import list_sites, published_query
 
 router = APIRouter(tags=["locator"])
 
@@ -30,9 +27,7 @@ router = APIRouter(tags=["locator"])
     },
     response_class=Response,
 )
-async def search_sites(
-    request: Request, session: Session, asked: Annotated[SearchParameters, Query()]
-) -> Response:
+async def search_sites(request: Request, asked: Annotated[SearchParameters, Query()]) -> Response:
     """Chinese from one character up, pinyin (`zhucandian`), initials (`zcd`), aliases, addresses.
 
     Names before aliases before addresses; among equals the nearer first when a place is given.
@@ -57,18 +52,16 @@ async def search_sites(
             lat=place[1] if place else None,
             limit=asked.limit,
         )
-    now = clock.now()
-    query = published_query().where(Site.id.in_([hit.site_id for hit in hits]))
-    today = now.astimezone(ZoneInfo(runtime.settings.zone)).date()
-    rows = {row.site.id: row for row in await list_sites(session, query, today=today)}
-    items = [
-        SearchItem(
-            **site_item(rows[hit.site_id], crs, loaded.index.tables.calendar, now),
-            matched=hit.matched,
-            distance_m=None if hit.distance_m is None else round(hit.distance_m, 1),
+    cards = site_cards(loaded.index, [hit.site_id for hit in hits], crs, now=clock.now())
+    items = b",".join(
+        b'%s,"matched":"%s","distance_m":%s}'
+        % (
+            cards[hit.site_id],
+            hit.matched.encode(),
+            b"null" if hit.distance_m is None else b"%.1f" % hit.distance_m,
         )
         for hit in hits
-        if hit.site_id in rows
-    ]
-    out = SearchPage(items=items, crs=crs)
-    return answer(request, out.model_dump_json().encode(), cache_control="private, max-age=10")
+        if hit.site_id in cards  # a site published this very second is not yet in the index
+    )
+    body = b'{"items":[%s],"crs":"%s"}' % (items, crs.value.encode())
+    return answer(request, body, cache_control="private, max-age=10")

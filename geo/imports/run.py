@@ -24,7 +24,7 @@ from geo.imports.known import find_duplicates, find_landmarks
 from geo.imports.opening import ImportRequest, Opened, Reading, Ready, open_import
 from geo.imports.report import Finding, Report
 from geo.models import ImportRun, Site
-from geo.sites.store import Verdict, compare_sites, put_sites, put_source
+from geo.sites.store import Verdict, compare_sites, put_sites, put_source, settle
 
 LANDMARK_SAMPLE = 500  # rows compared with known sites by name
 
@@ -95,6 +95,7 @@ async def import_file(
             )
         )
         await session.flush()
+        await settle(session, actor)
 
 
 def sha256(path: Path) -> str:

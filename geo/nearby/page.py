@@ -76,6 +76,29 @@ def nearby(index: Index, tree: CategoryTree, question: NearbyQuestion, *, now: d
     return b'{"items":[%s],"next":%s,"crs":"%s"}' % (items, cursor, question.crs.value.encode())
 
 
+def site_cards(index: Index, ids: Sequence[UUID], crs: Crs, *, now: datetime) -> dict[UUID, bytes]:
+    """Those of ``ids`` that are published, as lists show them: JSON open at its end, for the caller to add to.
+
+    A line or polygon stands where ``ST_PointOnSurface`` puts it, as in lists from the database.
+    """
+    instant = now.replace(second=0, microsecond=0)
+    stamp, table = instant.timestamp(), index.tables.now
+    cards = {}
+    for segment in index.segments:
+        for row in segment.rows_of(ids).tolist():
+            if not segment.alive[row]:
+                continue
+            lon, lat = segment.lon_lat[crs][row].tolist()
+            site_id = UUID(int=(int(segment.id_high[row]) << 64) | int(segment.id_low[row]))
+            cards[site_id] = b'%s"location":{"lon":%.7f,"lat":%.7f},"open":%s' % (
+                segment.card(row),
+                lon,
+                lat,
+                table.json(segment.timetable.item(row), instant, stamp),
+            )
+    return cards
+
+
 def _items(found: Sequence[Found], crs: Crs, table: OpenTable, instant: datetime) -> Iterator[bytes]:
     stamp = instant.timestamp()
     for distance_m, _, _, row, segment, at in found:

@@ -49,13 +49,13 @@ FROM = """from site s
     left join area a on a.id = s.area_id
     left join phone p on p.site_id = s.id and p.position = 0
     left join (select distinct site_id from hours_exception) x on x.site_id = s.id
-    cross join lateral (select case when geometrytype(s.geom) = 'POINT' then s.geom end as point) g
+    cross join lateral (select case when geometrytype(s.geom) = 'POINT' then s.geom else st_pointonsurface(s.geom) end as point) g
 where s.published_at is not null and s.status <> 'inactive'"""
 
 ROWS = f"""select uuid_send(s.id)
-    || float8send(coalesce(st_x(g.point), 0)) || float8send(coalesce(st_y(g.point), 0))
+    || float8send(st_x(g.point)) || float8send(st_y(g.point))
     || int4send(c.position) || int8send({TIMETABLE}) || int8send({TAGS})
-    || int4send((g.point is null)::int)
+    || int4send((geometrytype(s.geom) <> 'POINT')::int)
     || convert_to('{{"id":"' || s.id || '","name":' || to_json(s.name)
         || ',"category":"' || s.category_code || '","address":' || coalesce(to_json(s.address)::text, 'null')
         || ',"area":' || coalesce(to_json(a.name)::text, 'null')
@@ -71,7 +71,7 @@ from (select distinct s.status, s.hours, s.makeup_hours, s.zone, x.site_id {FROM
 TAG_SETS = f"""select {TAGS}, s.features || s.accessibility
 from (select distinct s.features, s.accessibility {FROM}{{only}}) s"""
 
-SHAPES = f"select s.id, st_asbinary(s.geom) {FROM} and g.point is null"
+SHAPES = f"select s.id, st_asbinary(s.geom) {FROM} and geometrytype(s.geom) <> 'POINT'"
 
 ONLY = " and s.id = any(%(ids)s)"
 

@@ -42,7 +42,7 @@ class Tree:
 class Segment:
     """``n`` sites as columns; numbers of timetables and tag sets are the index' own.
 
-    ``lon_lat[crs]``: (n, 2) degrees, of points only meaningful. ``trees[None]`` holds every category.
+    ``lon_lat[crs]``: (n, 2) degrees, of lines and polygons a point on them. ``trees[None]`` holds every category.
     """
 
     id_high: NDArray[np.uint64]
