@@ -77,8 +77,8 @@ Cursor = Annotated[str, Field(max_length=600, description="`next` of the page be
 Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="most items on this page")]
 
 _codes = [node.code for node in category_file()]
-CategoryCode = StrEnum("CategoryCode", {code: code for code in _codes})  # type: ignore[misc]
-Feature = StrEnum("Feature", {code: code for code in features()})  # type: ignore[misc]
+CategoryCode = StrEnum("CategoryCode", {code: code for code in _codes})  # type: ignore[misc]  # members are data
+Feature = StrEnum("Feature", {code: code for code in features()})  # type: ignore[misc]  # members are data
 
 
 class Status(StrEnum):

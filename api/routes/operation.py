@@ -96,7 +96,7 @@ async def metrics(request: Request, _: Annotated[NoParameters, Query()]) -> Resp
     registry = REGISTRY
     if runtime.settings.processes > 1:
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types here
     return Response(generate_latest(registry), headers={**NO_STORE, "Content-Type": CONTENT_TYPE_LATEST})
 
 
