@@ -171,7 +171,11 @@ def _at_scale(scripts: dict[str, str]) -> list[Figure]:
             with server(command, port=port, ready="/readyz", env=env, core=SERVER_CORE) as ours:
                 wrk(ours.url("/"), scripts["nearby"], seconds=3, core=LOAD_CORE)
                 loads = [wrk(ours.url("/"), scripts["nearby"], seconds=5, core=LOAD_CORE) for _ in range(3)]
-                found[count] = (sorted(loads, key=lambda one: one.p99_ms)[1], ours, ours.rss_bytes())
+                memory = ours.rss_bytes()
+            # Loading is two processes' work, ours and PostgreSQL's: an operator's server gives them both its cores.
+            with server(command, port=port, ready="/readyz", env=env) as unpinned:
+                pass
+            found[count] = (sorted(loads, key=lambda one: one.p99_ms)[1], unpinned, memory)
     small, large = found[10_000], found[1_000_000]
     more = 1_000_000 - 10_000
     return [
@@ -195,6 +199,6 @@ def _at_scale(scripts: dict[str, str]) -> list[Figure]:
             large[1].ready_seconds - small[1].ready_seconds,
             "s",
             "<= 15",
-            "start to ready, less the same with 10k; pinned to one core, PostgreSQL on both",
+            "start to ready, less the same with 10k; API process and PostgreSQL on 2 cores",
         ),
     ]

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from api.conditional import answer
 from api.params import NearbyParameters, check_place
 from api.problems import responses
-from api.query import describe_query, read_query
+from api.query import PlainRoute, describe_query, read_query
 from api.runtime import runtime_of
 from api.schemas import NearbyPage
 from core import clock
@@ -15,7 +15,7 @@ from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates, Word
 from geo.nearby.page import NearbyQuestion, nearby
 from geo.search.find import matching_ids
 
-router = APIRouter(tags=["locator"])
+router = APIRouter(tags=["locator"], route_class=PlainRoute)
 
 # Where somebody stands is nobody else's: only the phone itself may keep the answer, and states change by the minute.
 CACHE = "private, max-age=5"
