@@ -16,6 +16,10 @@ from api.routes.sites import FeatureCollection
 
 TAGS = [
     {"name": "locator", "description": "附近、列表、搜索、区域、学区。What is where, and when it is open."},
+    {"name": "identity", "description": "登录与会话。Sign in, tokens, sessions."},
+    {"name": "people", "description": "本人与所代办的人。Oneself, and persons one acts for."},
+    {"name": "feedback", "description": "纠错、投诉、评价。Corrections, complaints, ratings."},
+    {"name": "staff", "description": "工作人员。For staff."},
     {"name": "operation", "description": "运行状态。For whoever runs this."},
 ]
 

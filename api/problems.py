@@ -17,17 +17,31 @@ from starlette.responses import Response
 
 from api.runtime import NotLoaded
 from api.validation_texts import explain
-from core.errors import Conflict, DomainError, Forbidden, Gone, Invalid, NotFound, TooMany
+from core.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Outdated,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
 STATUS: Mapping[type[DomainError], int] = {
     Invalid: 422,
+    Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     Gone: 410,
+    Outdated: 412,
     TooMany: 429,
+    Unavailable: 503,
 }
 MEDIA_TYPE = "application/problem+json"
 # Serialisation failures and deadlocks are OperationalErrors too.
@@ -37,6 +51,7 @@ PLAIN_TITLES = {
     404: ("not-found", "没有这个地址", "There is nothing at this address"),
     405: ("method-not-allowed", "这个地址不支持该操作", "This address does not take this method"),
     413: ("too-large", "内容太大", "The content is too large"),
+    428: ("if-match-required", "请说明要修改哪个版本", "Say which version you change"),
     500: ("internal", "服务器出错了，请稍后再试", "Something went wrong on our side; please try again later"),
     503: (
         "unavailable",
@@ -152,7 +167,7 @@ def responses(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     }
     for error in errors:
         codes.setdefault(_status(error), {})[error.code] = error.title_en()
-    codes[503] = {PLAIN_TITLES[503][0]: PLAIN_TITLES[503][2], LOADING[0]: LOADING[2]}
+    codes.setdefault(503, {}).update({PLAIN_TITLES[503][0]: PLAIN_TITLES[503][2], LOADING[0]: LOADING[2]})
     return {
         status: {
             "description": "; ".join(f"`{code}`: {title}" for code, title in listed.items()),
@@ -184,12 +199,18 @@ def _status(error: type[DomainError]) -> int:
 
 async def _domain(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if "retry_after_seconds" in error.fields:
+        headers["Retry-After"] = str(error.fields["retry_after_seconds"])
     return problem(
         request,
         _status(type(error)),
         error.code,
         (error.title_zh, error.title_en()),
         (error.detail_zh, error.detail_en),
+        headers=headers,
         **error.fields,
     )
 

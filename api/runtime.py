@@ -8,7 +8,10 @@ from fastapi import Depends, Request
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.identity.ended import EndedSessions
+from api.identity.tokens import AccessTokens
 from core.database import Database
+from core.keyring import KeyRing
 from core.settings import Settings
 from geo.nearby.feed import IndexFeed, Loaded
 
@@ -25,6 +28,9 @@ class Runtime:
     database: Database
     redis: Redis
     feed: IndexFeed
+    ring: KeyRing
+    tokens: AccessTokens
+    ended: EndedSessions
 
     def loaded(self) -> Loaded:
         """The index and the category tree. Raises NotLoaded while the first one is being built."""

@@ -32,12 +32,20 @@ class NotFound(DomainError):
     """Kind: there is no such thing, or the caller may not know of it."""
 
 
+class Unauthenticated(DomainError):
+    """Kind: the caller has not shown who they are, or no longer can."""
+
+
 class Forbidden(DomainError):
     """Kind: the caller may not do this."""
 
 
 class Conflict(DomainError):
     """Kind: the present state does not allow it."""
+
+
+class Outdated(DomainError):
+    """Kind: the caller edits a version that is no longer the present one."""
 
 
 class Invalid(DomainError):
@@ -50,6 +58,10 @@ class Gone(DomainError):
 
 class TooMany(DomainError):
     """Kind: too often or too much; try later."""
+
+
+class Unavailable(DomainError):
+    """Kind: something we depend on is away, and going on without it would not be safe."""
 
 
 class InvalidCursor(NotFound):

@@ -6,7 +6,7 @@ the two equal.
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,6 +24,18 @@ class Settings(BaseSettings):
     )
     env: Literal["development", "production"] = Field(
         "production", description="development allows what helps to try things out"
+    )
+    owner_database_url: str | None = Field(
+        None,
+        description="the same database as the role that owns the tables, for `xinban migrate` and purging; "
+        "XINBAN_DATABASE_URL is then a role that may only read and add to the audit record",
+    )
+    keys: SecretStr | None = Field(
+        None, description="keys of encrypted personal data, the current one first: id:suite:base64 …"
+    )
+    keys_file: str | None = Field(None, description="file with these keys; `xinban keys create` makes one")
+    keys_command: str | None = Field(
+        None, description="command that prints these keys, as fetched from a key management service"
     )
     pool_size: int = Field(8, ge=1, le=64, description="database connections in each of a process' two pools")
     zone: str = Field("Asia/Shanghai", description="time zone of a site that names none")

@@ -16,8 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.migrate import migrate
 from core.database import Database
+from core.keyring import KeyRing
 from core.settings import Settings
 
+# Keys of encrypted personal data, in every process a test starts.
+TEST_RING = "t2:aes:" + "QUFB" * 10 + "QUE=" + " t1:gm:" + "QkJC" * 10 + "QkI="
 NEEDS_SERVERS = "no database: run the tests with ./dev test, or set XINBAN_DATABASE_URL and XINBAN_REDIS_URL"
 
 
@@ -33,6 +36,11 @@ def server_url() -> str:
     if not url:
         pytest.fail(NEEDS_SERVERS)
     return url
+
+
+@pytest.fixture(scope="session")
+def ring() -> KeyRing:
+    return KeyRing.parse(TEST_RING)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,11 @@ from alembic import context
 from geoalchemy2 import alembic_helpers
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
-import geo.models  # noqa: F401  registers the tables
+# These register the tables.
+import api.identity.models  # noqa: F401
+import booking.people.models  # noqa: F401
+import core.audit  # noqa: F401
+import geo.models  # noqa: F401
 from core.database import Base
 from geo.models.site import Xid8
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.access import public
 from api.conditional import answer
 from api.params import AreaParameters, place_in_wgs84
 from api.problems import responses
@@ -26,6 +27,7 @@ router = APIRouter(tags=["locator"])
         **responses(InvalidCoordinates, CoordinatesSwapped, CrsDisabled),
     },
     response_class=Response,
+    openapi_extra=public("locator.read"),
 )
 async def find_areas(
     request: Request, session: Session, asked: Annotated[AreaParameters, Query()]

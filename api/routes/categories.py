@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.access import public
 from api.conditional import answer
 from api.params import NoParameters
 from api.problems import responses
@@ -17,7 +18,10 @@ router = APIRouter(tags=["locator"])
 
 
 @router.get(
-    "/v1/categories", responses={200: {"model": CategoriesOut}, **responses()}, response_class=Response
+    "/v1/categories",
+    responses={200: {"model": CategoriesOut}, **responses()},
+    response_class=Response,
+    openapi_extra=public("locator.read"),
 )
 async def list_categories(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """The kinds of places, as a tree, and the features they may have."""

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.access import public
 from api.conditional import answer
 from api.params import NearbyParameters, check_place
 from api.problems import responses
@@ -28,7 +29,7 @@ CACHE = "private, max-age=5"
         **responses(InvalidCursor, InvalidCoordinates, CoordinatesSwapped, CrsDisabled, WordsTooCommon),
     },
     response_class=Response,
-    openapi_extra=describe_query(NearbyParameters),
+    openapi_extra={**public("locator.read"), **describe_query(NearbyParameters)},
 )
 async def find_nearby(request: Request) -> Response:
     """Published sites, nearest first; equal distances in the order of their ids.

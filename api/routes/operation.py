@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
+from api.access import public
 from api.migrate import head_revision
 from api.params import NoParameters
 from api.problems import responses
@@ -53,7 +54,12 @@ class Ready(BaseModel):
     index: str
 
 
-@router.get("/healthz", responses={200: {"model": Alive}, **responses()}, response_class=Response)
+@router.get(
+    "/healthz",
+    responses={200: {"model": Alive}, **responses()},
+    response_class=Response,
+    openapi_extra=public("operation.read"),
+)
 async def healthz(_: Annotated[NoParameters, Query()]) -> Response:
     """Alive."""
     return Response(Alive(status="ok").model_dump_json(), headers=NO_STORE, media_type="application/json")
@@ -63,6 +69,7 @@ async def healthz(_: Annotated[NoParameters, Query()]) -> Response:
     "/readyz",
     responses={200: {"model": Ready}, **responses(), 503: {"model": Ready, "description": "not ready"}},
     response_class=Response,
+    openapi_extra=public("operation.read"),
 )
 async def readyz(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """Ready to serve: database, Redis, migrations, index."""
@@ -86,6 +93,7 @@ async def readyz(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
     "/metrics",
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **responses()},
     response_class=Response,
+    openapi_extra=public("operation.read"),
 )
 async def metrics(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """Prometheus metrics; of all processes when several serve."""

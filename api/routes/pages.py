@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import Response
 
+from api.access import public
 from api.conditional import answer
 from api.params import NoParameters
 from api.problems import responses
@@ -44,7 +45,13 @@ STATES = {
 HTML: dict[int | str, dict[str, object]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
 
-@router.get("/", response_class=Response, responses={**HTML, **responses()}, tags=["operation"])
+@router.get(
+    "/",
+    response_class=Response,
+    responses={**HTML, **responses()},
+    tags=["operation"],
+    openapi_extra=public("operation.read"),
+)
 async def front_page(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """What this is, with links to try."""
     body = templates.get_template("front.html").render()
@@ -56,6 +63,7 @@ async def front_page(request: Request, _: Annotated[NoParameters, Query()]) -> R
     response_class=Response,
     responses={**HTML, **responses(SiteNotFound)},
     tags=["locator"],
+    openapi_extra=public("locator.read"),
 )
 async def site_guide(
     request: Request, session: Session, site_id: UUID, _: Annotated[NoParameters, Query()]
@@ -89,6 +97,7 @@ async def site_guide(
         **responses(SiteNotFound),
     },
     tags=["locator"],
+    openapi_extra=public("locator.read"),
 )
 async def site_qr(
     request: Request, session: Session, site_id: UUID, _: Annotated[NoParameters, Query()]

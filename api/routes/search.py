@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api.access import public
 from api.conditional import answer
 from api.params import SearchParameters, check_crs_enabled, place_in_wgs84
 from api.problems import responses
@@ -26,6 +27,7 @@ router = APIRouter(tags=["locator"])
         **responses(InvalidCoordinates, CoordinatesSwapped, CrsMissing, CrsDisabled),
     },
     response_class=Response,
+    openapi_extra=public("locator.read"),
 )
 async def search_sites(request: Request, asked: Annotated[SearchParameters, Query()]) -> Response:
     """Chinese from one character up, pinyin (`zhucandian`), initials (`zcd`), aliases, addresses.

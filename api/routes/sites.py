@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from api.access import public
 from api.conditional import answer
 from api.params import SiteParameters, SitesParameters, area_id_of, box_in_wgs84, check_crs_enabled
 from api.problems import responses
@@ -48,6 +49,7 @@ class FeatureCollection(BaseModel):
         **responses(InvalidCursor, UnknownArea, CrsMissing, CrsDisabled),
     },
     response_class=Response,
+    openapi_extra=public("locator.read"),
 )
 async def list_published(
     request: Request, session: Session, asked: Annotated[SitesParameters, Query()]
@@ -97,6 +99,7 @@ async def list_published(
     "/v1/sites/{site_id}",
     responses={200: {"model": SiteOut}, **responses(SiteNotFound, CrsDisabled)},
     response_class=Response,
+    openapi_extra=public("locator.read"),
 )
 async def show_site(
     request: Request, session: Session, site_id: UUID, asked: Annotated[SiteParameters, Query()]

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from tests.conftest import TEST_RING
+
 ROOT = Path(__file__).parents[2]
 XINBAN = (str(Path(sys.executable).with_name("xinban")),)  # the installed script, as users start it
 PATIENCE_SECONDS = 30.0
@@ -43,8 +45,9 @@ class Running:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process' environment with XINBAN_… set from ``settings``."""
-    return {**os.environ, **{f"XINBAN_{name.upper()}": value for name, value in settings.items()}}
+    """This process' environment with XINBAN_… set from ``settings``; keys are the tests' own unless given."""
+    said = {"keys": TEST_RING, **settings}
+    return {**os.environ, **{f"XINBAN_{name.upper()}": value for name, value in said.items()}}
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:

@@ -1,0 +1,5 @@
+"""Complaints with a deadline and an answer."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["feedback"])

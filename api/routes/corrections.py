@@ -1,0 +1,5 @@
+"""Mistakes that residents report, and what became of them."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["feedback"])

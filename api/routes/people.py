@@ -1,0 +1,5 @@
+"""Persons one may act for, and delegations."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["people"])

@@ -1,0 +1,5 @@
+"""Five levels of satisfaction."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["feedback"])
