@@ -17,7 +17,8 @@ COPY api api
 COPY seed seed
 RUN python scripts/dev/link_project.py /app \
     && python -m compileall -q core geo booking api seed \
-    && useradd --system --uid 10001 --no-create-home xinban
+    && useradd --system --uid 10001 --no-create-home xinban \
+    && install -d -m 700 -o xinban /var/lib/xinban  # a volume mounted here gets this owner
 USER xinban
 
 EXPOSE 8000

@@ -9,6 +9,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import Connection as DriverConnection
 from sqlalchemy import Connection, create_engine, make_url, text
 
+from api.roles import grant_application
 from geo.categories import write_categories
 
 # One migration at a time, whoever starts it; the number is ours.
@@ -30,8 +31,12 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(config).get_current_head()
 
 
-def migrate(database_url: str) -> None:
-    """Create or upgrade every table in one transaction. Safe to call at every start, by several processes."""
+def migrate(database_url: str, *, application_url: str | None = None) -> None:
+    """Create or upgrade every table in one transaction. Safe to call at every start, by several processes.
+
+    ``application_url``: how the application connects, when it is not the owner of the tables; its role then gets its
+    rights. Raises RoleError.
+    """
     engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -41,6 +46,8 @@ def migrate(database_url: str) -> None:
         driver = connection.connection.driver_connection
         assert isinstance(driver, DriverConnection)
         write_categories(driver)
+        if application_url is not None:
+            grant_application(driver, application_url)
     engine.dispose()
 
 

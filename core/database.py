@@ -18,6 +18,14 @@ from core.settings import Settings
 
 # How long a caller waits for a connection before it is told to try again, and for how long one attempt is repeated.
 POOL_SECONDS = 2.0
+# A server that vanished without a word is noticed within 10 s (libpq; ignored on unix sockets): a connection that hangs
+# would hold what polls through it, and with it everyone signed in.
+NOTICE_A_LOST_SERVER = {
+    "tcp_user_timeout": 10_000,  # ms
+    "keepalives_idle": 10,  # s
+    "keepalives_interval": 5,  # s
+    "keepalives_count": 2,
+}
 # Names of constraints are part of the contract between models and migrations.
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -44,7 +52,8 @@ class Database:
             pool_size=settings.pool_size,
             max_overflow=0,
             pool_pre_ping=True,
-            hide_parameters=True,  # they hold places and, one day, names
+            hide_parameters=True,  # they hold places and names
+            connect_args=NOTICE_A_LOST_SERVER,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
@@ -53,7 +62,7 @@ class Database:
             max_size=settings.pool_size,
             open=False,
             check=AsyncConnectionPool.check_connection,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, **NOTICE_A_LOST_SERVER},
             timeout=POOL_SECONDS,
             # psycopg waits longer and longer between attempts; measured, it was back 22 s after an outage of 40 s.
             reconnect_timeout=POOL_SECONDS,

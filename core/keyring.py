@@ -3,6 +3,13 @@
 A ring holds several keys; the first one encrypts, all of them decrypt. Every value says which key made it. Two suites:
 ``aes`` (AES-256-GCM, HMAC-SHA256) and ``gm`` (SM4-GCM, HMAC-SM3; 国密, GM/T 0002 and GM/T 0004). Keys come from the
 operator (``load_key_ring``) and are never kept in the database.
+
+A model declares each encrypted column, so that ``core/rotation.py`` finds it: the field's name for the ring, and the
+column with the blind index of the same text, if there is one. The table's primary key is a UUID named ``id``::
+
+    phone: Mapped[bytes] = mapped_column(
+        LargeBinary, info={"encrypted": "person.phone", "blind": "phone_blind"}
+    )
 """
 
 import hmac
@@ -31,6 +38,7 @@ SECRET_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 COMMAND_SECONDS = 30
+_KEY_ID = re.compile(r"[a-z0-9]{1,16}")
 _LINE = re.compile(r"(?P<id>[a-z0-9]{1,16}):(?P<suite>aes|gm):(?P<secret>[A-Za-z0-9+/=]+)\Z")
 
 
@@ -138,6 +146,9 @@ class KeyRing:
         key_id = self.key_id(value)
         key = self.keys.get(key_id)
         if key is None:
+            if not _KEY_ID.fullmatch(key_id):
+                # Plain by mistake, perhaps: never quoted, since errors end in logs.
+                raise KeyRingError(f"a value of {field} is not encrypted by a ring")
             raise KeyRingError(f"the key {key_id!r} is not in the ring; add it behind the current one")
         try:
             return key.open(value[len(key_id) + 1 :], _bound_to(field, row)).decode()
@@ -148,8 +159,9 @@ class KeyRing:
 
     @staticmethod
     def key_id(value: bytes) -> str:
-        """Which key made ``value``."""
-        return bytes(value).partition(b"\0")[0].decode("ascii", "replace")
+        """Which key made ``value``; empty when none did."""
+        key_id, zero, _ = bytes(value).partition(b"\0")
+        return key_id.decode("ascii", "replace") if zero else ""
 
     def blind(self, field: str, text: str) -> bytes:
         """The index value to store, under the current key."""

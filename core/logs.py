@@ -35,3 +35,6 @@ def configure_logs(level: str) -> None:
     root.setLevel(level)
     # uvicorn's access log holds query strings; api/middleware.py writes our own.
     logging.getLogger("uvicorn.access").disabled = True
+    # Addresses that we ask hold secrets, as WeChat's interface wants it.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

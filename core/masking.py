@@ -1,9 +1,16 @@
 """Personal data as it is shown to those who do not need all of it (脱敏)."""
 
+CHINA = "+86"
+# A Chinese mobile number has 11 digits; anything shorter would be guessed from seven of them.
+MOBILE_DIGITS = 11
+
 
 def mask_phone(number: str) -> str:
-    """``138****5678``; short numbers keep their last two digits."""
-    return f"{number[:3]}****{number[-4:]}" if len(number) >= 11 else f"****{number[-2:]}"
+    """``138****5678`` for a Chinese mobile number (E.164 or not); others keep their last two digits, if longer than four."""
+    national = number.removeprefix(CHINA)
+    if len(national) >= MOBILE_DIGITS and national.isdigit():
+        return f"{national[:3]}****{national[-4:]}"
+    return f"****{number[-2:]}" if len(number) > 4 else "****"
 
 
 def mask_name(name: str) -> str:
@@ -12,6 +19,6 @@ def mask_name(name: str) -> str:
 
 
 def mask_id_number(number: str) -> str:
-    """``620***********1234``: three characters in front, four behind; documents of other kinds keep two behind."""
-    front, behind = (3, 4) if len(number) >= 15 else (1, 2)
-    return number[:front] + "*" * max(0, len(number) - front - behind) + number[-behind:]
+    """``620***********1234``: three characters in front, four behind; shorter ones keep one and two, very short ones none."""
+    front, behind = (3, 4) if len(number) >= 15 else (1, 2) if len(number) >= 7 else (0, 0)
+    return number[:front] + "*" * (len(number) - front - behind) + number[len(number) - behind :]

@@ -56,6 +56,44 @@ def _roles(says: str, *roles: Role) -> Rule:
     return Rule(says, "roles", frozenset(roles))
 
 
+# Within which scopes a role can be given. Roles of residents are for what is their own.
+SCOPES: Mapping[Role, tuple[ScopeKind, ...]] = {
+    "resident": ("own",),
+    "seeker": ("own",),
+    "employer": ("own",),
+    "site_staff": ("site", "township", "category"),
+    "carer": ("site", "township"),
+    "clinician": ("site", "township"),
+    "inspector": ("township", "category", "district"),
+    "district_admin": ("township", "category", "district"),
+    "system_admin": ("district",),
+    "security_admin": ("district",),
+    "auditor": ("district",),
+}
+ROLE_NAMES: Mapping[Role, str] = {
+    "resident": "居民",
+    "seeker": "求职者",
+    "employer": "用工方",
+    "site_staff": "站点工作人员",
+    "carer": "护理员",
+    "clinician": "医务人员",
+    "inspector": "督查员",
+    "district_admin": "区级管理员",
+    "system_admin": "系统管理员",
+    "security_admin": "安全管理员",
+    "auditor": "审计员",
+}
+SCOPE_NAMES: Mapping[ScopeKind, str] = {
+    "own": "本人",
+    "site": "站点",
+    "township": "乡镇或社区",
+    "category": "类别",
+    "district": "全区",
+}
+STAFF_ROLES: frozenset[Role] = frozenset(role for role, scopes in SCOPES.items() if "own" not in scopes)
+# 三员: held by three different people, as inspections ask for.
+SEPARATED_ROLES: frozenset[Role] = frozenset({"system_admin", "security_admin", "auditor"})
+
 RULES: Mapping[str, Rule] = {
     # The locator, and the running service
     "locator.read": _anyone("find sites, areas and school districts"),
@@ -92,7 +130,9 @@ RULES: Mapping[str, Rule] = {
         "accept a delegation by call-back or at the desk", "site_staff", "district_admin"
     ),
     # Three separated administrators (三员): one makes accounts, one gives rights, one reads the record
-    "staff.manage": _roles("create, lock and unlock staff accounts", "system_admin"),
+    "staff.own": _roles("see one's own roles and where they hold", *sorted(STAFF_ROLES)),
+    "staff.read": _roles("see staff accounts and their roles", *sorted(SEPARATED_ROLES)),
+    "staff.manage": _roles("create, lock and unlock staff accounts, reset second factors", "system_admin"),
     "grant.manage": _roles("give and take roles and scopes", "security_admin"),
     "audit.read": _roles("search the audit record", "auditor"),
 }

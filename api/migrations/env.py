@@ -4,12 +4,7 @@ from alembic import context
 from geoalchemy2 import alembic_helpers
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
-# These register the tables.
-import api.identity.models  # noqa: F401
-import booking.people.models  # noqa: F401
-import core.audit  # noqa: F401
-import geo.models  # noqa: F401
-from core.database import Base
+from api.tables import METADATA
 from geo.models.site import Xid8
 
 # Tables of extensions and of the job queue live in the same schema and are not ours to compare.
@@ -31,7 +26,7 @@ def include_name(name: str | None, type_: str, parent_names: object) -> bool:
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     include_name=include_name,
     include_object=alembic_helpers.include_object,
     render_item=alembic_helpers.render_item,

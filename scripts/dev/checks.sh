@@ -12,6 +12,7 @@ open_session() {
     clean_up_with close_session
     ensure_packages python postgres redis "${@:2}"
     ensure_venv dev
+    ensure_keys
     exec 8>>"$run_dir/$session.session"
     flock -s 8
     if private_postgres; then pg_start "$session"; fi
@@ -35,7 +36,8 @@ in_session() { (exec 8>&- 9>&- && with_servers "$session" exec "$@"); }
 cmd_test() {
     local arg arguments=() workers cores=2 status=0
     cores=$(nproc)
-    workers=(-n "$((cores < 8 ? cores : 8))")
+    # Two a core: half of a test's time is waiting for a process to start, to answer or to end.
+    workers=(-n "$((cores < 4 ? 2 * cores : 8))")
     for arg; do
         case $arg in
             --long) export XINBAN_TEST_LONG=1 ;;

@@ -71,16 +71,28 @@ pg_pid() {
 }
 pg_running() { pg_pid "$1" >/dev/null && [[ -S $(socket_dir)/.s.PGSQL.${pg_port[$1]} ]]; }
 
+# What the application connects as: in the demo city a role that owns no table and cannot change the audit record.
 pg_url() {
+    # Tests and benches make databases of their own: as the owner, with the maintenance database to start from.
     if [[ -n ${XINBAN_DATABASE_URL:-} ]]; then
-        printf '%s' "$XINBAN_DATABASE_URL"
+        if [[ $1 == main ]]; then printf '%s' "$XINBAN_DATABASE_URL"; else printf '%s' "${XINBAN_OWNER_DATABASE_URL:-$XINBAN_DATABASE_URL}"; fi
+    elif [[ $1 == main ]]; then
+        pg_private_url main xinban_app xinban
     else
-        # Tests and benches make databases of their own: they get the maintenance database to start from.
-        local database=postgres
-        if [[ $1 == main ]]; then database=xinban; fi
-        printf 'postgresql://xinban@/%s?host=%s&port=%s' "$database" "$(socket_dir)" "${pg_port[$1]}"
+        pg_private_url "$1" xinban postgres
     fi
 }
+
+# What migrates and purges: the owner of the tables. Empty: XINBAN_DATABASE_URL is the only role.
+pg_owner_url() {
+    if [[ -n ${XINBAN_DATABASE_URL:-} ]]; then
+        printf '%s' "${XINBAN_OWNER_DATABASE_URL:-}"
+    elif [[ $1 == main ]]; then
+        pg_private_url main xinban xinban
+    fi
+}
+
+pg_private_url() { printf 'postgresql://%s@/%s?host=%s&port=%s' "$2" "$3" "$(socket_dir)" "${pg_port[$1]}"; }
 
 pg_psql() { "$pg_bin/psql" -X -q -h "$(socket_dir)" -p "${pg_port[$1]}" -U xinban "${@:2}"; }
 

@@ -7,12 +7,28 @@ private_redis() { [[ -z ${XINBAN_REDIS_URL:-} ]]; }
 # return_to_caller: before a command whose arguments are paths of the folder ./dev was called in.
 return_to_caller() { cd -- "$caller_dir" 2>/dev/null || die "the folder you are in is gone: $caller_dir; change to one that exists."; }
 
+# Keys of encrypted personal data: this checkout's own, unless some are given.
+keys_file=$local_dir/keys
+private_keys() { [[ -z ${XINBAN_KEYS:-}${XINBAN_KEYS_FILE:-}${XINBAN_KEYS_COMMAND:-} ]]; }
+ensure_keys() {
+    ! private_keys || [[ -f $keys_file ]] || "$venv/bin/xinban" keys create "$keys_file" >"$log_dir/keys.log" 2>&1 ||
+        die "no keys could be made in $keys_file; the reason is in $log_dir/keys.log."
+}
+
 # with_servers main|test|bench COMMAND...: runs it with the settings that point at those servers.
 with_servers() {
-    local servers=$1
+    local servers=$1 keys=${XINBAN_KEYS_FILE:-}
     shift
-    XINBAN_DATABASE_URL=$(pg_url "$servers") XINBAN_REDIS_URL=$(redis_url "$servers") \
-        XINBAN_PORT=$port XINBAN_ENV=${XINBAN_ENV:-development} "$@"
+    if private_keys; then keys=$keys_file; fi
+    XINBAN_DATABASE_URL=$(pg_url "$servers") XINBAN_REDIS_URL=$(redis_url "$servers") XINBAN_KEYS_FILE=$keys \
+        XINBAN_OWNER_DATABASE_URL=${owner_url:-} XINBAN_PORT=$port XINBAN_ENV=${XINBAN_ENV:-development} "$@"
+}
+
+# as_owner COMMAND...: the same for the demo city, and told which role owns the tables; for what migrates and purges.
+as_owner() {
+    local owner_url
+    owner_url=$(pg_owner_url main)
+    with_servers main "$@"
 }
 
 api_url() { printf 'http://127.0.0.1:%s' "$(cat -- "$run_dir/port" 2>/dev/null || printf '%s' "$port")"; }
@@ -91,9 +107,10 @@ start_everything() {
     fi
     ensure_packages python postgres redis
     ensure_venv runtime
+    ensure_keys
     if private_postgres; then pg_start main; fi
     if private_redis; then redis_start main; fi
-    run_step "Migrating the database" "$log_dir/migrate.log" with_servers main "$venv/bin/xinban" migrate ||
+    run_step "Migrating the database" "$log_dir/migrate.log" as_owner "$venv/bin/xinban" migrate ||
         die "the database could not be migrated; the lines above say why (a database of another version? ./dev reset makes a new one)."
     run_step "Seeding the demo city if it is empty" "$log_dir/seed.log" with_servers main "$venv/bin/xinban" seed --if-empty ||
         die "the demo city could not be seeded; the lines above say why (./dev reset starts afresh)."
@@ -227,7 +244,7 @@ cmd_status() {
     if is_running api; then
         printf '%-10s %s (%s)\n' url "$(api_url)" "$(ready >/dev/null && echo ready || echo "not ready: ./dev logs api")"
     fi
-    if private_postgres; then printf '%-10s %s\n' data "$data_home" 'database' "$(pg_url main)"; fi
+    if private_postgres; then printf '%-10s %s\n' data "$data_home" 'database' "$(pg_owner_url main)"; fi
     printf '%-10s %s\n' logs "$log_dir"
     return "$down"
 }
@@ -252,6 +269,12 @@ cmd_logs() {
     exec tail -n 50 "${follow[@]}" -- "${files[@]}"
 }
 
+owner_or_only_url() {
+    local owner
+    owner=$(pg_owner_url main)
+    printf '%s' "${owner:-$(pg_url main)}"
+}
+
 cmd_psql() {
     local client=psql
     if private_postgres; then
@@ -262,7 +285,7 @@ cmd_psql() {
     fi
     return_to_caller
     # SQLAlchemy's driver suffix (postgresql+psycopg://) is unknown to psql.
-    exec "$client" "$(pg_url main | sed -E '1s/^postgres(ql)?\+[a-z0-9]+:/postgresql:/')" "$@"
+    exec "$client" "$(owner_or_only_url | sed -E '1s/^postgres(ql)?\+[a-z0-9]+:/postgresql:/')" "$@"
 }
 
 cmd_xinban() {
@@ -270,10 +293,11 @@ cmd_xinban() {
     # Their messages go aside: standard output belongs to the command (./dev xinban export ... >file).
     ensure_packages python >&2
     ensure_venv runtime >&2
+    ensure_keys
     unlock_checkout
     if private_postgres && ! pg_running main; then
         note "./dev: the private database does not run, so a command that needs it will fail; ./dev up starts it."
     fi
     return_to_caller
-    with_servers main exec "$venv/bin/xinban" "$@"
+    as_owner exec "$venv/bin/xinban" "$@"
 }

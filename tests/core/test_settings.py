@@ -11,6 +11,7 @@ from core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs/operations.md"
+OWNER = "XINBAN_OWNER_DATABASE_URL"
 ROW = re.compile(
     r"^\| `XINBAN_(?P<name>[A-Z0-9_]+)` \| (?:`(?P<default>[^`]+)` )?\| (?P<meaning>\S.*) \|$", re.MULTILINE
 )
@@ -22,7 +23,9 @@ def documented() -> dict[str, str]:
 
 
 def written(value: object) -> str:
-    """As one writes it in the environment: text as it is, everything else as JSON."""
+    """As one writes it in the environment: text as it is, nothing for what is not set, everything else as JSON."""
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -44,4 +47,9 @@ def test_a_documented_default_can_be_set_as_it_is_written(monkeypatch):
 def test_the_containers_hand_on_every_setting_an_operator_may_set():
     app = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-app"]
     by_hand = {f"XINBAN_{name.upper()}" for name in Settings.model_fields if name != "processes"}
-    assert set(app["environment"]) == by_hand | {"XINBAN_PORT"}
+    assert set(app["environment"]) == by_hand - {OWNER} | {"XINBAN_PORT"}
+
+
+def test_only_the_container_that_migrates_knows_the_owner_of_the_tables():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert [name for name, one in services.items() if OWNER in one.get("environment", {})] == ["migrate"]
