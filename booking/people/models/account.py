@@ -35,7 +35,9 @@ class Account(Base):
     kind: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="active")
     assurance: Mapped[str] = mapped_column(server_default="none")
-    phone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    phone: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info={"encrypted": "account.phone", "blind": "phone_blind"}
+    )
     phone_blind: Mapped[bytes | None] = mapped_column(LargeBinary)
     language: Mapped[str] = mapped_column(server_default="zh-CN")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
