@@ -1,6 +1,6 @@
 """What can go wrong when asking where things are. Class -> stable code; docstring = English title."""
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Forbidden, Invalid, NotFound, Outdated
 
 
 class SiteNotFound(NotFound):
@@ -71,3 +71,66 @@ class ImportRefused(Invalid):
 
     code = "import-refused"
     title_zh = "文件暂时无法导入"
+
+
+class SiteChanged(Outdated):
+    """Somebody else changed this site meanwhile."""
+
+    code = "site-changed"
+    title_zh = "这个服务点刚被别人修改过"
+
+
+class SiteInvalid(Invalid):
+    """This cannot be said of a site."""
+
+    code = "site-invalid"
+    title_zh = "服务点的内容有误"
+
+
+class FieldsNotAllowed(Forbidden):
+    """Some of these fields are changed by the district only."""
+
+    code = "fields-not-allowed"
+    title_zh = "部分内容须由区级管理员修改"
+
+
+class WrongSiteState(Conflict):
+    """The site's state does not allow this."""
+
+    code = "wrong-site-state"
+    title_zh = "服务点当前状态下不能这样操作"
+
+
+class VersionNotFound(NotFound):
+    """There is no such version of this site."""
+
+    code = "site-version-not-found"
+    title_zh = "没有这个版本"
+
+
+class ClosureNotFound(NotFound):
+    """There is no such closure."""
+
+    code = "closure-not-found"
+    title_zh = "没有这条停业安排"
+
+
+class InvalidClosure(Invalid):
+    """These times cannot be a closure."""
+
+    code = "invalid-closure"
+    title_zh = "停业时间有误"
+
+
+class ClosureOver(Conflict):
+    """This closure is already over."""
+
+    code = "closure-over"
+    title_zh = "这条停业安排已经结束"
+
+
+class ClosedForGood(Conflict):
+    """The site is closed for good."""
+
+    code = "closed-for-good"
+    title_zh = "服务点已永久停办"

@@ -80,6 +80,18 @@ def timeline(
     return _merged(pieces)
 
 
+def overlaid(pieces: Sequence[PlannedSpan], over: PlannedSpan) -> tuple[PlannedSpan, ...]:
+    """``pieces`` with ``over`` in the place of what it covers of them."""
+    first, last = pieces[0].start, pieces[-1].end
+    over = over._replace(start=max(over.start, first), end=min(over.end, last))
+    cut = [
+        *(one._replace(end=min(one.end, over.start)) for one in pieces if one.start < over.start),
+        over,
+        *(one._replace(start=max(one.start, over.end)) for one in pieces if one.end > over.end),
+    ]
+    return _merged(cut)
+
+
 _RANK: Final = {"open": 2, "unknown": 1, "closed": 0}
 
 

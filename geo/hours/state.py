@@ -14,11 +14,12 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from geo.calendar.workdays import WorkCalendar
-from geo.hours.days import DayPlan, Facts, PlannedSpan, State, plan, timeline
-from geo.hours.grammar import HoursError, uses_holidays, validate_exception_hours, validate_hours
+from geo.hours.days import DayPlan, Facts, PlannedSpan, State, overlaid, plan, timeline
+from geo.hours.grammar import DAY_MINUTES, HoursError, uses_holidays, validate_exception_hours, validate_hours
 
 __all__ = [
     "REASONS",
+    "ClosedTime",
     "DayHours",
     "Hours",
     "HoursError",
@@ -37,7 +38,7 @@ YEARS: Final = range(1902, 9998)  # the grammar's years, less room for neighbour
 ONE_DAY: Final = timedelta(days=1)
 MIDNIGHT: Final = time()
 
-# code -> (zh, en). `inactive` and `temporarily_closed` are given by callers who know a site's status.
+# code -> (zh, en). `inactive` and `temporarily_closed` come of closures, or of callers who know a site's status.
 REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "exception": ("当日另有安排", "special hours on this date"),
@@ -55,6 +56,8 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     }
 )
 
+CLOSURES: Final = frozenset({"inactive", "temporarily_closed"})
+
 
 @dataclass(frozen=True)
 class HoursException:
@@ -66,13 +69,28 @@ class HoursException:
 
 
 @dataclass(frozen=True)
+class ClosedTime:
+    """A closure by staff: from one aware instant to another, or without end. It wins over hours and exceptions."""
+
+    starts_at: datetime
+    ends_at: datetime | None
+    for_good: bool = False
+
+    @property
+    def reason(self) -> str:
+        """A key of REASONS."""
+        return "inactive" if self.for_good else "temporarily_closed"
+
+
+@dataclass(frozen=True)
 class Hours:
-    """A site's hours: OSM opening_hours texts, dated exceptions, and the IANA zone all of them are meant in."""
+    """A site's hours: OSM opening_hours texts, dated exceptions, the IANA zone both are meant in, and closures."""
 
     weekly: str | None
     makeup: str | None = None  # on make-up workdays (调休上班日)
     exceptions: tuple[HoursException, ...] = ()
     zone: str = "Asia/Shanghai"
+    closed: tuple[ClosedTime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,19 +179,24 @@ def day_intervals(hours: Hours, calendar: WorkCalendar, on: date) -> DayHours:
         starts_at = datetime(on.year, on.month, on.day, tzinfo=zone or UTC)
         ends_at = starts_at.replace(hour=23, minute=59) if on == date.max else starts_at + ONE_DAY
         return DayHours(on, (Interval(starts_at, ends_at, "unknown", reason),), reason)
-    planned = _Days(hours, calendar).plan(on)
+    days = _Days(hours, calendar)
+    planned = days.plan(on)
+    spans = days.without_closed(on, planned.spans)
     intervals = tuple(
         Interval(_wall(on, start).replace(tzinfo=zone), _wall(on, end).replace(tzinfo=zone), state, reason)
-        for start, end, state, reason in planned.spans
+        for start, end, state, reason in spans
         if state != "closed"
     )
-    return DayHours(on, intervals, planned.reason)
+    closed = next(
+        (reason for start, _, _, reason in spans if reason in CLOSURES and start < DAY_MINUTES), None
+    )
+    return DayHours(on, intervals, closed or planned.reason)
 
 
 class _Days:
     """One site's days, each looked up through what the calendar and the exceptions say of it."""
 
-    __slots__ = ("calendar", "exceptions", "makeup", "uses_sh", "weekly")
+    __slots__ = ("calendar", "closed", "exceptions", "makeup", "uses_sh", "weekly")
 
     def __init__(self, hours: Hours, calendar: WorkCalendar) -> None:
         self.weekly = hours.weekly
@@ -182,6 +205,7 @@ class _Days:
         self.calendar = calendar
         texts = (hours.weekly, hours.makeup, *self.exceptions.values())
         self.uses_sh = any(uses_holidays(text)[1] for text in texts if text is not None)
+        self.closed = _on_the_wall(hours) if hours.closed else ()
 
     def facts(self, on: date) -> Facts:
         vacation = self.calendar.vacation(on) if self.uses_sh else False
@@ -191,7 +215,35 @@ class _Days:
         return plan(self.weekly, self.makeup, on, self.facts(on))
 
     def timeline(self, on: date) -> tuple[PlannedSpan, ...]:
-        return timeline(self.weekly, self.makeup, on, self.facts(on - ONE_DAY), self.facts(on))
+        spans = timeline(self.weekly, self.makeup, on, self.facts(on - ONE_DAY), self.facts(on))
+        return self.without_closed(on, spans)
+
+    def without_closed(self, on: date, spans: tuple[PlannedSpan, ...]) -> tuple[PlannedSpan, ...]:
+        """``spans`` of a date with what closures cover of them closed."""
+        for start, end, reason in self.closed:
+            midnight = datetime.combine(on, MIDNIGHT)
+            first, last = _minutes(start - midnight), _minutes(end - midnight)
+            if first < last and last > spans[0].start and first < spans[-1].end:
+                spans = overlaid(spans, PlannedSpan(first, last, "closed", reason))
+        return spans
+
+
+def _on_the_wall(hours: Hours) -> tuple[tuple[datetime, datetime, str], ...]:
+    """Closures by the clock of the site's zone; those for good last, so that theirs is the reason."""
+    zone = _find_zone(hours.zone)
+    endless = datetime.max  # noqa: DTZ901  # by the clock on the wall, which has no zone
+    return tuple(
+        (_local(one.starts_at, zone), _local(one.ends_at, zone) if one.ends_at else endless, one.reason)
+        for one in sorted(hours.closed, key=lambda one: one.for_good)
+    )
+
+
+def _local(at: datetime, zone: ZoneInfo | None) -> datetime:
+    return at.astimezone(zone or UTC).replace(tzinfo=None, second=0, microsecond=0)
+
+
+def _minutes(ahead: timedelta) -> int:
+    return ahead // timedelta(minutes=1)
 
 
 def _wall(on: date, minute: int) -> datetime:

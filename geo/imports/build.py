@@ -28,6 +28,8 @@ SERVICE = (
 )
 DEFAULT_ZONE = SiteIn.model_fields["zone"].default
 CONTACT = ("operator", "operator_en", "operating_model")
+# A source that has a column for it says with an empty cell that there is none, and what was there is taken away.
+EMPTIED = ("alert",)
 
 Warn = Callable[..., None]  # (field, code, value, zh, en, do_zh="", do_en="")
 Built = tuple[int, int, SiteIn]  # index in the chunk, row number, site
@@ -125,8 +127,9 @@ def _category(compiled: Compiled, cells: Cells, number: int, refused: list[Findi
 
 
 def _fields(compiled: Compiled, cells: Cells, warn: Warn, zone: str) -> dict[str, Any]:
-    """Keyword arguments of SiteIn but for number, category and place; what is empty is left out."""
+    """Keyword arguments of SiteIn but for number, category and place; what is empty is left out, but for EMPTIED."""
     texts: dict[str, Any] = dict(compiled.constants)
+    emptied: dict[str, Any] = {}
     for name, get in compiled.getters:
         try:
             text = get(cells)
@@ -137,7 +140,9 @@ def _fields(compiled: Compiled, cells: Cells, warn: Warn, zone: str) -> dict[str
             continue
         if text:
             texts[name] = text
-    said: dict[str, Any] = {}
+        elif name in EMPTIED and name not in texts:
+            emptied[name] = None
+    said: dict[str, Any] = {**emptied}
     external = {}
     value: Any
     for name, value in texts.items():

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from geo.imports.headers import HeaderElsewhere
 from geo.imports.html_attributes import html_attributes
 from geo.imports.kinds import Kind
+from geo.imports.mapping import TableSpec
 from geo.imports.readers import open_layer
 from geo.imports.rows import Cells, Layer
 
@@ -63,11 +66,22 @@ PAIR_NAMES = ("坐标", "座標", "经纬度", "經緯度", "lnglat", "lonlat", 
 WKT_NAMES = ("wkt", "geom", "geometry", "the_geom")
 CATEGORY_NAMES = ("类别", "類別", "类型", "類型", "机构类型", "设施类型", "category", "type", "kind")
 SAMPLE = 200  # rows looked at
+TRIES = 3  # a title above the header, then a header of two lines
 
 
-def guess_mapping(path: Path, *, encoding: str | None = None, layer: str | None = None) -> str:
-    """A mapping file for `path` as YAML text, with comments on what only a person can know. Raises ImportRefused."""
-    opened = open_layer(path, encoding=encoding, layer=layer)
+def guess_mapping(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    layer: str | None = None,
+    crs: str | None = None,
+    source_code: str | None = None,
+) -> str:
+    """A mapping file for `path` as YAML text, with comments on what only a person can know. Raises ImportRefused.
+
+    What is known already, such as `crs`, is written as it is.
+    """
+    opened, table = _open(path, encoding, layer)
     sample = next(opened.chunks(), None)
     cells = sample.cells[:SAMPLE] if sample else []
     columns = (
@@ -78,74 +92,112 @@ def guess_mapping(path: Path, *, encoding: str | None = None, layer: str | None 
         columns += [name for row in cells for name in html_attributes(row.get(html, ""))]
         columns = list(dict.fromkeys(columns))
     if opened.kind in (Kind.osm_xml, Kind.osm_pbf):
-        return _osm(path)
-    return _text(path, opened, columns, html, cells, layer)
-
-
-def _text(
-    path: Path, opened: Layer, columns: list[str], html: str | None, cells: list[Cells], layer: str | None
-) -> str:
-    is_table = opened.kind in (Kind.table, Kind.spreadsheet)
-    code = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "source"
-    identifier = _find(columns, ID_NAMES)
-    name = _fields(columns).get("name")
+        return _osm(path, source_code)
     lines = [
-        "# 由 --guess 生成，请逐项核对。Written by --guess: check every line. See docs/importing.md.",
-        "source:",
-        f"  code: {_quoted(code)}  # 来源代码，以后不要改 / never change it later",
-        f"  name: {_quoted(path.stem)}  # 来源单位和数据名称",
-        "  licence: null",
+        "# 自动猜测的映射，请逐项核对。A guessed mapping: check every line. See docs/importing.md.",
+        *_source(path, source_code),
     ]
     if layer:
         lines.append(f"layer: {_quoted(layer)}")
-    if is_table:
-        lines += [
+    lines += _table(table, encoding)
+    called = _called(columns, table.header_rows > 1)
+    return "\n".join([*lines, *_crs(opened, crs), *_columns(opened, columns, called, html, cells)]) + "\n"
+
+
+def _open(path: Path, encoding: str | None, layer: str | None) -> tuple[Layer, TableSpec]:
+    """The file, and where its header is: there is no mapping yet in which a person could say so."""
+    table = TableSpec()
+    for _ in range(TRIES):
+        try:
+            return open_layer(path, encoding=encoding, layer=layer, table=table), table
+        except HeaderElsewhere as error:
+            table = TableSpec(**error.table)
+    return open_layer(path, encoding=encoding, layer=layer, table=table), table
+
+
+def _source(path: Path, code: str | None) -> list[str]:
+    made = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "source"
+    comment = "" if code else "  # 来源代码，以后不要改 / never change it later"
+    return [
+        "source:",
+        f"  code: {_quoted(code or made)}{comment}",
+        f"  name: {_quoted(path.stem)}  # 来源单位和数据名称",
+        "  licence: null",
+    ]
+
+
+def _table(table: TableSpec, encoding: str | None) -> list[str]:
+    said: dict[str, Any] = table.model_dump(exclude_defaults=True)
+    if encoding:
+        said["encoding"] = encoding
+    lines = [f"  {name}: {_quoted(value)}" for name, value in said.items()]
+    return ["table:  # 表头的位置 / where the header is", *lines] if lines else []
+
+
+def _crs(opened: Layer, crs: str | None) -> list[str]:
+    if crs is not None:
+        return [f"crs: {_quoted(crs)}"]
+    if opened.kind in (Kind.table, Kind.spreadsheet):
+        return [
             "# 坐标系请问来源单位：wgs84、cgcs2000、gcj02（高德、腾讯）、bd09（百度）或 EPSG:编号 / ask the source",
             "crs: null",
         ]
-    elif opened.crs is None:
-        lines.append("crs: null  # 文件没有说明坐标系，请问来源单位 / the file does not say: ask the source")
+    if opened.crs is None:
+        return ["crs: null  # 文件没有说明坐标系，请问来源单位 / the file does not say: ask the source"]
+    return []
+
+
+def _columns(
+    opened: Layer, columns: list[str], called: dict[str, str], html: str | None, cells: list[Cells]
+) -> list[str]:
+    identifier = _find(called, ID_NAMES)
+    fields = _fields(called)
+    lines = []
     if html is not None:
         lines.append(
             f"html: {_quoted(html)}  # 属性在这一列的 HTML 表格里 / attributes are in its HTML table"
         )
-    if is_table:
-        lines += _geometry(columns)
+    coordinates: list[str] = []
+    if opened.kind in (Kind.table, Kind.spreadsheet):
+        line, coordinates = _geometry(called)
+        lines.append(line)
     if identifier:
         lines.append(f"external_id: {_quoted(identifier)}")
     else:
-        lines.append(
-            f"external_id: [{_quoted(name or columns[0] if columns else 'name')}]  # 没找到编号列 / no number found"
-        )
-    lines += _category(columns, cells)
+        known = fields.get("name") or (columns[0] if columns else "name")
+        lines.append(f"external_id: [{_quoted(known)}]  # 没找到编号列 / no number found")
+    lines += _category(called, cells)
     lines.append("fields:")
-    fields = _fields(columns)
     lines += [f"  {field}: {_quoted(column)}" for field, column in fields.items()]
     if "name" not in fields:
         lines.append(
             f"  name: {_quoted(columns[0] if columns else 'name')}  # 没找到名称列 / no name column found"
         )
-    used = {*fields.values(), identifier, html}
+    used = {*fields.values(), *coordinates, identifier, html, _find(called, CATEGORY_NAMES)}
     unused = [column for column in columns if column not in used]
     if unused:
         lines.append(f"# 没有用到的列 / columns not used: {', '.join(unused)}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _geometry(columns: list[str]) -> list[str]:
-    lon, lat, pair, wkt = (_find(columns, names) for names in (LON_NAMES, LAT_NAMES, PAIR_NAMES, WKT_NAMES))
+def _geometry(called: dict[str, str]) -> tuple[str, list[str]]:
+    """The line that says where coordinates are, and the columns it names."""
+    lon, lat, pair, wkt = (_find(called, names) for names in (LON_NAMES, LAT_NAMES, PAIR_NAMES, WKT_NAMES))
     if lon and lat:
-        return [f"geometry: {{lon: {_quoted(lon)}, lat: {_quoted(lat)}}}"]
+        return f"geometry: {{lon: {_quoted(lon)}, lat: {_quoted(lat)}}}", [lon, lat]
     if pair:
-        return [f"geometry: {{pair: {_quoted(pair)}}}  # 一列“经度,纬度” / one column lon,lat"]
+        return f"geometry: {{pair: {_quoted(pair)}}}  # 一列“经度,纬度” / one column lon,lat", [pair]
     if wkt:
-        return [f"geometry: {{wkt: {_quoted(wkt)}}}"]
-    return ["geometry: {lon: 经度, lat: 纬度}  # 没找到坐标列，请改成实际列名 / not found: name the columns"]
+        return f"geometry: {{wkt: {_quoted(wkt)}}}", [wkt]
+    return (
+        "geometry: {lon: 经度, lat: 纬度}  # 没找到坐标列，请改成实际列名 / not found: name the columns",
+        [],
+    )
 
 
-def _category(columns: list[str], cells: list[Cells]) -> list[str]:
+def _category(called: dict[str, str], cells: list[Cells]) -> list[str]:
     comment = "# 类别代码见 geo/data/categories.csv / category codes"
-    column = _find(columns, CATEGORY_NAMES)
+    column = _find(called, CATEGORY_NAMES)
     values = list(dict.fromkeys(row.get(column, "") for row in cells if row.get(column))) if column else []
     if not column or not 1 < len(values) <= 30:
         return [comment, "category: community_service"]
@@ -153,22 +205,35 @@ def _category(columns: list[str], cells: list[Cells]) -> list[str]:
     return [*lines, *(f"    {_quoted(value)}: drop" for value in values), "  otherwise: drop"]
 
 
-def _fields(columns: list[str]) -> dict[str, str]:
+def _fields(called: dict[str, str]) -> dict[str, str]:
     """field -> column; a column serves one field."""
     found: dict[str, str] = {}
     for field, names in SYNONYMS.items():
-        column = _find([name for name in columns if name not in found.values()], names)
+        free = {name: column for name, column in called.items() if column not in found.values()}
+        column = _find(free, names)
         if column:
             found[field] = column
     return found
 
 
-def _find(columns: Iterable[str], names: Iterable[str]) -> str | None:
-    """The column with the likeliest of `names`. Among `Name` and `NAME` the latter: `Name` is KML's own."""
+def _called(columns: Iterable[str], joined: bool) -> dict[str, str]:
+    """What a column may be called -> its name. Of `Name` and `NAME` the latter: `Name` is KML's own.
+
+    A header of two lines is `joined` into names such as 坐标-经度 and 名称-name: either part may be the one.
+    """
     plain: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for column in columns:
-        plain[re.sub(r"[\s　]", "", column).lower()] = column
-    return next((plain[name] for name in names if name in plain), None)
+        said = re.sub(r"[\s　]", "", column).lower()
+        plain[said] = column
+        if joined:
+            parts.update(dict.fromkeys(said.split("-"), column))
+    return parts | plain
+
+
+def _find(called: dict[str, str], names: Iterable[str]) -> str | None:
+    """The column with the likeliest of `names`."""
+    return next((called[name] for name in names if name in called), None)
 
 
 def _html_column(columns: list[str], cells: list[Cells]) -> str | None:
@@ -178,14 +243,14 @@ def _html_column(columns: list[str], cells: list[Cells]) -> str | None:
     return None
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: object) -> str:
     """`text` as a YAML scalar, quoted only when it must be (yes, 1, a: b)."""
     return yaml.safe_dump(text, allow_unicode=True, width=10_000, default_flow_style=True).splitlines()[0]
 
 
-def _osm(path: Path) -> str:
-    code = re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "osm"
-    return f"""# 由 --guess 生成，请逐项核对。Written by --guess: check every line. See docs/importing.md.
+def _osm(path: Path, source_code: str | None) -> str:
+    code = source_code or re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "osm"
+    return f"""# 自动猜测的映射，请逐项核对。A guessed mapping: check every line. See docs/importing.md.
 source:
   code: osm-{code}
   name: OpenStreetMap

@@ -12,10 +12,22 @@ NUMERIC_SHARE = 0.8
 SAMPLE_ROWS = 50
 
 
+class HeaderElsewhere(ImportRefused):
+    """This file cannot be imported as it is.
+
+    Its header is not where it was looked for. ``table`` is what to write in the mapping: header_row, header_rows.
+    """
+
+    def __init__(self, detail_zh: str, detail_en: str, table: dict[str, int]) -> None:
+        super().__init__(detail_zh, detail_en)
+        self.table = table
+
+
 def read_header(rows: Sequence[Sequence[str]], *, header_row: int, header_rows: int) -> list[str]:
     """Column names from the first lines of a table. `rows` start at line 1; `header_row` counts from 1.
 
-    Raises ImportRefused for a file without header, with a title above it, with two header lines or the same one twice.
+    Raises ImportRefused for a file without header; HeaderElsewhere, which says how to read it, for one with a title above
+    it, with two header lines or the same one twice.
     """
     if len(rows) < header_row:
         raise ImportRefused(
@@ -28,24 +40,27 @@ def read_header(rows: Sequence[Sequence[str]], *, header_row: int, header_rows: 
     _check_is_header(header, filled, header_row)
     widest = max((sum(map(bool, row)) for row in data), default=0)
     if len(filled) == 1 and widest >= 3:
-        raise ImportRefused(
+        raise HeaderElsewhere(
             f"第 {header_row} 行只有“{filled[0]}”，像是标题；请在映射文件写 table: {{header_row: {header_row + 1}}}，"
             "或删去标题行。",
             f"Line {header_row} holds only “{filled[0]}”, like a title: write table: {{header_row: {header_row + 1}}}"
             " in the mapping, or delete the title.",
+            {"header_row": header_row + 1},
         )
     if header_rows == 1 and (again := _repeated(rows, header, header_row)) is not None:
-        raise ImportRefused(
+        raise HeaderElsewhere(
             f"第 {again} 行重复了第 {header_row} 行的表头；请在映射文件写 table: {{header_row: {again}}}，或删去其中一行。",
             f"Line {again} repeats the header of line {header_row}: write table: {{header_row: {again}}} in the"
             " mapping, or delete one of them.",
+            {"header_row": again},
         )
     if header_rows == 1 and len(data) >= 2 and _second_is_header(header, data):
-        raise ImportRefused(
+        raise HeaderElsewhere(
             f"第 {header_row} 行和第 {header_row + 1} 行都像表头；请在映射文件写 table: {{header_rows: 2}}"
             "（两行名称用“-”连接），或删去其中一行。",
             f"Lines {header_row} and {header_row + 1} both look like headers: write table: {{header_rows: 2}} in the"
             " mapping (their names are joined by “-”), or delete one.",
+            {"header_row": header_row, "header_rows": 2},
         )
     return _unique(header)
 

@@ -227,21 +227,27 @@ def load_mapping(path: Path) -> Mapping:
     """Read and check a mapping file. Raises ImportRefused naming each mistake and where it is."""
     try:
         data = path.read_bytes()
-        if len(data) > MAX_MAPPING_BYTES:
-            raise ImportRefused(f"映射文件 {path} 过大。", f"The mapping {path} is too large.")
-        content = yaml.safe_load(data.decode("utf-8-sig"))
     except OSError as error:
         raise ImportRefused(
             f"无法读取映射文件 {path}：{error.strerror}。",
             f"The mapping {path} cannot be read: {error.strerror}.",
         ) from None
+    return parse_mapping(parse_yaml(data, str(path)), str(path))
+
+
+def parse_yaml(data: bytes, name: str) -> Any:
+    """What a mapping file says, not yet checked. Raises ImportRefused."""
+    if len(data) > MAX_MAPPING_BYTES:
+        raise ImportRefused(f"映射文件 {name} 过大。", f"The mapping {name} is too large.")
+    try:
+        return yaml.safe_load(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ImportRefused(f"映射文件 {path} 须为 UTF-8。", f"The mapping {path} must be UTF-8.") from None
-    except yaml.YAMLError as error:
+        raise ImportRefused(f"映射文件 {name} 须为 UTF-8。", f"The mapping {name} must be UTF-8.") from None
+    # A date such as 2026-13-45 is a ValueError, a thousand brackets are a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ImportRefused(
-            f"映射文件 {path} 不是合格的 YAML：{error}", f"The mapping {path} is not YAML: {error}"
+            f"映射文件 {name} 不是合格的 YAML：{error}", f"The mapping {name} is not YAML: {error}"
         ) from None
-    return parse_mapping(content, str(path))
 
 
 def parse_mapping(content: Any, name: str = "mapping") -> Mapping:

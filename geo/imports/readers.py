@@ -14,11 +14,16 @@ OSM_KEYS = ("amenity", "healthcare", "leisure", "social_facility", "sport", "tou
 
 
 def open_layer(
-    path: Path, mapping: Mapping | None = None, *, encoding: str | None = None, layer: str | None = None
+    path: Path,
+    mapping: Mapping | None = None,
+    *,
+    encoding: str | None = None,
+    layer: str | None = None,
+    table: TableSpec | None = None,
 ) -> Layer:
     """Open `path` by its content, as `mapping` says. Options win over the mapping. Raises ImportRefused."""
     kind = detect_kind(path)
-    table = mapping.table if mapping else TableSpec()
+    table = table or (mapping.table if mapping else TableSpec())
     if encoding:
         table = table.model_copy(update={"encoding": encoding})
     layer = layer or (mapping.layer if mapping else None)

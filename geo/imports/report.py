@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import TextIOBase
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from geo.safe_cells import safe_cell
 
-Severity = Literal["rejected", "warning", "note"]
+Severity = Literal["new", "changed", "rejected", "warning", "note"]
 
 KEPT_FINDINGS = 200  # of each severity, in memory, for the table on screen; the CSV has all of them
 LONGEST_VALUE = 200
@@ -41,7 +41,8 @@ class Finding:
     """One thing to know about a row (as numbered in the file; None: the whole file).
 
     `rejected`: the row cannot become a site. `warning`: it can, with something left out or doubtful.
-    `note`: how the file was read.
+    `note`: how the file was read. `new` and `changed`: what becomes of the row; `value` is its number then, and both
+    texts its name.
     """
 
     severity: Severity
@@ -55,15 +56,19 @@ class Finding:
     do_en: str = ""
 
 
-class _Writer(Protocol):
-    def writerow(self, row: Any, /) -> Any: ...
+class Sink(Protocol):
+    """Takes every line of a report."""
+
+    def put(self, finding: Finding) -> None:
+        """Take a line."""
+        ...
 
 
 @dataclass
 class Report:
-    """Counts of rows, and findings. `sink` gets every finding as a CSV line."""
+    """Counts of rows, and findings. `sink` gets every finding, and a line for every row that is new or changed."""
 
-    sink: _Writer | None = None
+    sink: Sink | None = None
     counts: Counter[str] = field(default_factory=Counter)
     by_code: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -79,7 +84,7 @@ class Report:
         if finding.row is None or self._by_severity[finding.severity] <= KEPT_FINDINGS:
             self.findings.append(finding)
         if self.sink is not None:
-            self.sink.writerow(_line(finding))
+            self.sink.put(finding)
 
     def reject(self, *findings: Finding) -> None:
         """Count one rejected row, with its reasons."""
@@ -87,11 +92,10 @@ class Report:
         for finding in findings:
             self.add(finding)
 
-    def row(self, outcome: str, number: int, external_id: str, name: str) -> None:
-        """Write a line for a row that is new or changed; only the CSV lists them."""
+    def row(self, outcome: Literal["new", "changed"], number: int, external_id: str, name: str) -> None:
+        """A line for a row that is new or changed; only the sink lists them."""
         if self.sink is not None:
-            cells = (number, OUTCOMES[outcome], "", external_id, name, "", name, "", outcome)
-            self.sink.writerow([safe_cell(cell) for cell in cells])
+            self.sink.put(Finding(outcome, outcome, name, name, number, None, external_id))
 
     def worst_first(self) -> list[Finding]:
         """The findings kept: of the whole file, then refused rows, then warnings; each in the file's order."""
@@ -108,7 +112,8 @@ class Report:
         return sum(self.by_code.values())
 
 
-def _line(finding: Finding) -> list[object]:
+def csv_cells(finding: Finding) -> list[object]:
+    """A line of the report as a spreadsheet shows it, under REPORT_HEADER."""
     value = finding.value
     if len(value) > LONGEST_VALUE:
         value = value[:LONGEST_VALUE] + "…"
@@ -126,6 +131,17 @@ def _line(finding: Finding) -> list[object]:
     return [safe_cell(cell) for cell in cells]
 
 
+class _Csv:
+    """Writes lines to a file, below the header."""
+
+    def __init__(self, file: TextIOBase) -> None:
+        self._writer = csv.writer(file)
+        self._writer.writerow(REPORT_HEADER)
+
+    def put(self, finding: Finding) -> None:
+        self._writer.writerow(csv_cells(finding))
+
+
 @contextmanager
 def report_to(path: Path | None) -> Iterator[Report]:
     """A report that also writes `path`: CSV, UTF-8 with BOM, so that a spreadsheet opens it. OSError as it comes."""
@@ -133,10 +149,4 @@ def report_to(path: Path | None) -> Iterator[Report]:
         yield Report()
         return
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        yield Report(sink=_csv_with_header(file))
-
-
-def _csv_with_header(file: TextIOBase) -> _Writer:
-    writer = csv.writer(file)
-    writer.writerow(REPORT_HEADER)
-    return writer
+        yield Report(sink=_Csv(file))

@@ -6,11 +6,13 @@ Both read the file once, in chunks, so that memory stays flat.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +26,28 @@ from geo.imports.known import find_duplicates, find_landmarks
 from geo.imports.opening import ImportRequest, Opened, Reading, Ready, open_import
 from geo.imports.report import Finding, Report
 from geo.models import ImportRun, Site
+from geo.sites.input import SiteIn
 from geo.sites.store import Verdict, compare_sites, put_sites, put_source, settle
 
 LANDMARK_SAMPLE = 500  # rows compared with known sites by name
 
 Progress = Callable[[int, int | None], None]  # rows read so far, rows in all if known
+
+
+class Watch(Protocol):
+    """Sees each chunk of rows with what becomes of them, before and after they are written, if they are."""
+
+    async def before(
+        self, session: AsyncSession, sites: Sequence[SiteIn], verdicts: Sequence[Verdict], writing: bool
+    ) -> None:
+        """Nothing of the chunk is written yet."""
+        ...
+
+    async def after(
+        self, session: AsyncSession, sites: Sequence[SiteIn], verdicts: Sequence[Verdict]
+    ) -> None:
+        """All of the chunk is written."""
+        ...
 
 
 async def import_file(
@@ -40,8 +59,9 @@ async def import_file(
     now: datetime,
     apply: bool = False,
     progress: Progress | None = None,
-) -> None:
-    """Read, check and, with `apply`, write. `report` is filled either way, also when it ends in a refusal.
+    watch: Watch | None = None,
+) -> UUID | None:
+    """Read, check and, with `apply`, write: the id of the record of it. `report` is filled also by a refusal.
 
     Raises ImportRefused when the file cannot be read, and with `apply` when all rows were rejected, or some and not
     `skip_rejected`: the caller's transaction must then roll back, which undoes what was written before the first.
@@ -62,11 +82,11 @@ async def import_file(
                 placed, built = ready
                 # After the first refused row nothing will be kept: go on reading for the report only.
                 writing = apply and (request.skip_rejected or not report.counts["rejected"])
-                compare = report.sink is not None or not writing
+                compare = report.sink is not None or watch is not None or not writing
                 done, total = report.counts["read"], opened.layer.total
                 following = asyncio.wrap_future(executor.submit(reading.read))
                 outcome = await _put(
-                    session, actor, source.code, ready, now, writing, compare, opened.compare
+                    session, actor, source.code, ready, now, writing, compare, opened.compare, watch
                 )
                 ready = await following
                 outcome.tell(report)
@@ -80,22 +100,22 @@ async def import_file(
         raise ImportRefused(f"{request.path.name} 里没有数据行。", f"{request.path.name} holds no rows.")
     await _check_whole(session, actor, request, opened, tally, names, report)
     await _note_absent(session, source.code, report, apply)
-    if apply:
-        _refuse_if_rejected(request, report)
-        session.add(
-            ImportRun(
-                source_code=source.code,
-                file_name=request.path.name,
-                file_sha256=sha256(request.path),
-                mapping=request.mapping.model_dump(mode="json", exclude_defaults=True)
-                | {"read_as": opened.crs.name},
-                counts=dict(report.counts),
-                applied_by=actor.name,
-                applied_at=now,
-            )
-        )
-        await session.flush()
-        await settle(session, actor)
+    if not apply:
+        return None
+    _refuse_if_rejected(request, report)
+    run = ImportRun(
+        source_code=source.code,
+        file_name=request.path.name,
+        file_sha256=sha256(request.path),
+        mapping=request.mapping.model_dump(mode="json", exclude_defaults=True) | {"read_as": opened.crs.name},
+        counts=dict(report.counts),
+        applied_by=actor.name,
+        applied_at=now,
+    )
+    session.add(run)
+    await session.flush()
+    await settle(session, actor)
+    return run.id
 
 
 def sha256(path: Path) -> str:
@@ -115,7 +135,8 @@ class _Outcome:
     def tell(self, report: Report) -> None:
         report.counts.update(self.counts)
         for verdict, number, external_id, name in self.rows:
-            report.row(verdict, number, external_id, name)
+            if verdict != "unchanged":
+                report.row(verdict, number, external_id, name)
         for finding in self.findings:
             report.add(finding)
 
@@ -129,6 +150,7 @@ async def _put(
     writing: bool,
     compare: bool,
     look_for_duplicates: bool,
+    watch: Watch | None,
 ) -> _Outcome:
     """Write a chunk or find out what writing would do, and list likely duplicates among what is new or changed."""
     placed, built = ready
@@ -137,6 +159,7 @@ async def _put(
         return outcome
     sites = [site for _, _, site in built]
     wanted = built
+    verdicts: list[Verdict] = []
     if compare:
         verdicts = await compare_sites(session, actor, source_code=source_code, sites=sites)
         wanted = [row for row, verdict in zip(built, verdicts, strict=True) if verdict != "unchanged"]
@@ -157,9 +180,13 @@ async def _put(
             lon=placed.lon[indices],
             lat=placed.lat[indices],
         )
+    if watch is not None:
+        await watch.before(session, sites, verdicts, writing)
     if writing:
         put = await put_sites(session, actor, source_code=source_code, sites=sites, now=now)
         outcome.counts = Counter(new=put.created, changed=put.changed, unchanged=put.unchanged)
+        if watch is not None:
+            await watch.after(session, sites, verdicts)
     return outcome
 
 

@@ -32,6 +32,9 @@ def _words(column: str, most: int) -> str:
 class Site(Base):
     """A place residents go to. Published when ``published_at`` is set; drafts are seen by staff only.
 
+    A draft waits for its publication since ``submitted_at``; a published site was taken back at ``withdrawn_at``.
+    ``staff_fields`` names what staff wrote here: imports leave it as it is.
+
     ``geom`` is EPSG:4326, lon before lat, two-dimensional. ``hours`` and ``makeup_hours`` are OSM opening_hours
     (docs/hours.md). ``import_digest`` remembers the row a source last sent, so that the same file twice changes nothing.
     """
@@ -64,6 +67,14 @@ class Site(Base):
         Index("site_area_id_idx", "area_id", "id"),
         Index("site_organisation_id_idx", "organisation_id"),
         Index("site_updated_at_idx", "updated_at", "id"),
+        Index("site_unpublished_idx", "id", postgresql_where="published_at is null"),
+        # Oldest confirmation first, and never before all others.
+        Index(
+            "site_freshness_idx",
+            text("coalesce(assured_at, to_timestamp(0))"),
+            "id",
+            postgresql_where="published_at is not null and status <> 'inactive'",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -93,6 +104,9 @@ class Site(Base):
     import_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     assured_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     published_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    submitted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    withdrawn_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    staff_fields: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

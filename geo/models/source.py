@@ -26,7 +26,7 @@ class Source(Base):
 
 
 class ImportRun(Base):
-    """One applied import: which file, how it was read, what it changed."""
+    """One applied import: which file, how it was read, what it changed; and when it was undone, if it was."""
 
     __tablename__ = "import_run"
     __table_args__ = (Index("import_run_source_code_idx", "source_code", "applied_at"),)
@@ -39,3 +39,5 @@ class ImportRun(Base):
     counts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     applied_by: Mapped[str]
     applied_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    undone_by: Mapped[str | None]
+    undone_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

@@ -85,4 +85,8 @@ class OpenTable:
             local = at.astimezone(state.until.tzinfo)
             midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             until = min(state.until, midnight).timestamp()
+        for closed in self._timetables[number].hours.closed:
+            # So may it at either end of a closure.
+            edges = (closed.starts_at, closed.ends_at or closed.starts_at)
+            until = min([until, *(edge.timestamp() for edge in edges if edge > at)])
         return Known(stamp, until, state.state == "open", orjson.dumps(state))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 from shapely.geometry.base import BaseGeometry
 
-from geo.hours.state import Hours, HoursException
+from geo.hours.state import ClosedTime, Hours, HoursException
 
 HEADER = np.dtype(
     [
@@ -39,7 +39,7 @@ ROW_PREFIX_BYTES = 6
 STREAM_END = b"\xff\xff"
 BATCH_ROWS = 50_000
 
-# A site with exceptions has a timetable of its own; all others share theirs with every site of equal hours.
+# A site with exceptions or closures has a timetable of its own; all others share theirs with every site of equal hours.
 TIMETABLE = """hashtextextended(concat_ws(chr(1), s.status, s.zone, coalesce(s.hours, ''), coalesce(s.makeup_hours, ''),
     x.site_id::text), 0)"""
 TAGS = "hashtextextended(array_to_string(s.features || s.accessibility, ' '), 0)"
@@ -48,7 +48,9 @@ FROM = """from site s
     join category c on c.code = s.category_code
     left join area a on a.id = s.area_id
     left join phone p on p.site_id = s.id and p.position = 0
-    left join (select distinct site_id from hours_exception) x on x.site_id = s.id
+    left join (
+        select site_id from hours_exception union select site_id from site_closure where ended_at is null
+    ) x on x.site_id = s.id
     cross join lateral (select case when geometrytype(s.geom) = 'POINT' then s.geom else st_pointonsurface(s.geom) end as point) g
 where s.published_at is not null and s.status <> 'inactive'"""
 
@@ -141,6 +143,7 @@ def _read_timetables(
     found = cursor.fetchall()
     exceptional = [site_id for *_, site_id in found if site_id is not None]
     exceptions: dict[UUID, list[HoursException]] = {}
+    closures: dict[UUID, list[ClosedTime]] = {}
     if exceptional:
         cursor = connection.execute(
             "select site_id, on_date, hours, reason from hours_exception where site_id = any(%s) order by on_date",
@@ -149,9 +152,22 @@ def _read_timetables(
         on: date
         for site_id, on, hours, reason in cursor.fetchall():
             exceptions.setdefault(site_id, []).append(HoursException(on, hours, reason))
+        cursor = connection.execute(
+            "select site_id, starts_at, ends_at, for_good from site_closure"
+            " where site_id = any(%s) and ended_at is null order by starts_at, id",
+            (exceptional,),
+        )
+        for site_id, starts_at, ends_at, for_good in cursor.fetchall():
+            closures.setdefault(site_id, []).append(ClosedTime(starts_at, ends_at, for_good))
     return {
         key: Timetable(
-            Hours(hours, makeup, tuple(exceptions.get(site_id, ())), zone),
+            Hours(
+                hours,
+                makeup,
+                tuple(exceptions.get(site_id, ())),
+                zone,
+                tuple(closures.get(site_id, ())),
+            ),
             closed_for_now=status == "temporarily_closed",
         )
         for key, status, hours, makeup, zone, site_id in found

@@ -1,17 +1,27 @@
 """Rows of what belongs to sites: phones, services with prices and papers, exceptions, numbers, search terms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from psycopg import AsyncConnection
+
 from core.ids import new_id
 from geo.categories import category_words
+from geo.search.corrections import add_words
 from geo.search.stored import stored_text
 from geo.search.words import document_terms
 from geo.sites.input import SiteIn
 
-# Those of a changed site are replaced; cost options and documents go with their service.
-CHILDREN = ("phone", "service", "site_external_id", "site_search")
+# Those of a changed site are replaced unless all fields they come from are kept; cost options and documents go with
+# their service.
+REPLACED = {
+    "phone": {"phones"},
+    "service": {"services"},
+    "site_external_id": {"external_ids"},
+    "hours_exception": {"exceptions"},
+    "site_search": {"category", "name", "aliases", "address"},
+}
 
 Rows = list[tuple[Any, ...]]
 
@@ -23,8 +33,11 @@ class Children(NamedTuple):
     words: set[str]
 
 
-def make_children(sites: Iterable[tuple[UUID, SiteIn]]) -> Children:
-    """Pure and slow (some 100 µs a site, most of it search terms): meant to run beside the server's work."""
+def make_children(sites: Iterable[tuple[UUID, SiteIn, Collection[str]]]) -> Children:
+    """Of each site what is not in its ``kept``, names of fields whose rows stay as they are.
+
+    Pure and slow (some 100 µs a site, most of it search terms): meant to run beside the server's work.
+    """
     search: Rows = []
     phones: Rows = []
     exceptions: Rows = []
@@ -33,15 +46,21 @@ def make_children(sites: Iterable[tuple[UUID, SiteIn]]) -> Children:
     costs: Rows = []
     documents: Rows = []
     words: set[str] = set()
-    for site_id, site in sites:
-        also = category_words().get(site.category, ())
-        terms = document_terms(site.name, (*site.aliases, *also), site.address)
-        search.append((site_id, stored_text(terms, site.category)))
-        words.update(terms.latin.split())
-        phones += [(site_id, i, one.number, one.extension, one.label) for i, one in enumerate(site.phones)]
-        exceptions += [(site_id, one.on_date, one.hours, one.reason) for one in site.exceptions]
-        external_ids += [(site_id, scheme, value) for scheme, value in site.external_ids.items()]
-        for i, service in enumerate(site.services):
+    for site_id, site, kept in sites:
+        if _replaced("site_search", kept):
+            also = category_words().get(site.category, ())
+            terms = document_terms(site.name, (*site.aliases, *also), site.address)
+            search.append((site_id, stored_text(terms, site.category)))
+            words.update(terms.latin.split())
+        if "phones" not in kept:
+            phones += [
+                (site_id, i, one.number, one.extension, one.label) for i, one in enumerate(site.phones)
+            ]
+        if "exceptions" not in kept:
+            exceptions += [(site_id, one.on_date, one.hours, one.reason) for one in site.exceptions]
+        if "external_ids" not in kept:
+            external_ids += [(site_id, scheme, value) for scheme, value in site.external_ids.items()]
+        for i, service in enumerate(site.services if "services" not in kept else ()):
             service_id = new_id()
             services.append(
                 (
@@ -73,3 +92,34 @@ def make_children(sites: Iterable[tuple[UUID, SiteIn]]) -> Children:
         ),
         words,
     )
+
+
+def _replaced(table: str, kept: Collection[str]) -> bool:
+    return not all(field in kept for field in REPLACED[table])
+
+
+async def write_children(
+    connection: AsyncConnection[Any], children: Children, changed: Sequence[tuple[UUID, Collection[str]]]
+) -> None:
+    """Write ``children``; first delete what they replace of the ``changed`` sites, each with its kept fields."""
+    for table in REPLACED if changed else ():
+        ids = [site_id for site_id, kept in changed if _replaced(table, kept)]
+        if ids:
+            await connection.execute(f"delete from {table} where site_id = any(%s)", (ids,))
+    for table, columns, rows in children.tables:
+        await copy_rows(connection, table, columns, rows)
+    await add_words(connection, children.words)
+
+
+async def copy_rows(
+    connection: AsyncConnection[Any], table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """COPY ``rows`` into ``table``."""
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        return
+    async with connection.cursor().copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
+        await copy.write_row(first)
+        for row in rows:
+            await copy.write_row(row)

@@ -9,19 +9,30 @@ from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
 import shapely
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from shapely import Point
 from shapely.geometry.base import BaseGeometry
 
-from core.text import Text
+from core.text import check_storable
 from geo.features import features
 from geo.hours.state import HoursError, validate_exception_hours, validate_hours
 
-Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-Prose = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
+# Behind the constraints: before them, spaces would be stripped after the length was checked.
+STORABLE = AfterValidator(check_storable)
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), STORABLE]
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000), STORABLE]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
-HoursText = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+HoursText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), STORABLE]
+DayText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
 PhoneNumber = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9+*#() -]{3,32}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
@@ -87,8 +98,8 @@ class ExceptionIn(BaseModel):
 
     model_config = _strict
     on_date: date
-    hours: HoursText
-    reason: Line
+    hours: DayText
+    reason: DayText
 
     @field_validator("hours")
     @classmethod
@@ -120,27 +131,22 @@ class OperatorIn(BaseModel):
     ) = None
 
 
-class SiteIn(BaseModel):
-    """A site from one source. ``geometry`` is a shapely geometry in WGS84, lon before lat.
+class SiteFields(BaseModel):
+    """What is said of a site, but for where it is and who says so."""
 
-    ``external_id`` is the source's own stable number; together with the source it finds the site again.
-    """
+    model_config = _strict
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-    external_id: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     category: Code
     name: Name
-    geometry: BaseGeometry
     name_en: Name | None = None
     aliases: tuple[Name, ...] = Field((), max_length=20)
     address: Line | None = None
     description: Prose | None = None
-    url: Annotated[Text, StringConstraints(pattern=r"^https?://\S+$", max_length=500)] | None = None
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=500), STORABLE] | None = None
     status: Literal["active", "temporarily_closed", "inactive"] = "active"
     alert: Line | None = None
     hours: HoursText | None = None
-    makeup_hours: HoursText | None = None
+    makeup_hours: DayText | None = None
     zone: Line = "Asia/Shanghai"
     features: tuple[Code, ...] = Field((), max_length=40)
     accessibility: tuple[Code, ...] = Field((), max_length=20)
@@ -148,34 +154,11 @@ class SiteIn(BaseModel):
     batch: Line | None = None
     plaque_number: Line | None = None
     funding: tuple[Line, ...] = Field((), max_length=10)
-    assured_at: datetime | None = None
     operator: OperatorIn | None = None
     phones: tuple[PhoneIn, ...] = Field((), max_length=10)
     services: tuple[ServiceIn, ...] = Field((), max_length=30)
     exceptions: tuple[ExceptionIn, ...] = Field((), max_length=400)
     external_ids: dict[Code, Line] = Field(default_factory=dict, max_length=20)
-
-    @field_validator("geometry")
-    @classmethod
-    def _storable_geometry(cls, geometry: BaseGeometry) -> BaseGeometry:
-        if geometry.geom_type not in GEOMETRY_TYPES:
-            raise ValueError(
-                f"几何类型 {geometry.geom_type} 不支持，请用点、线或面 / use a point, line or polygon"
-            )
-        if geometry.is_empty:
-            raise ValueError("几何为空 / the geometry is empty")
-        flat = shapely.force_2d(geometry) if geometry.has_z else geometry
-        if isinstance(flat, Point):  # bounds and validity would take as long as all the rest of a row
-            west, south = east, north = flat.x, flat.y
-        else:
-            west, south, east, north = flat.bounds
-        if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-            raise ValueError(
-                "坐标超出经纬度范围，请检查坐标系和列的顺序 / not degrees: check the crs and the order of columns"
-            )
-        if not isinstance(flat, Point) and not flat.is_valid:
-            raise ValueError(f"几何无效：{shapely.is_valid_reason(flat)} / the geometry is not valid")
-        return flat
 
     @field_validator("hours", "makeup_hours")
     @classmethod
@@ -210,3 +193,45 @@ class SiteIn(BaseModel):
         if len({exception.on_date for exception in exceptions}) != len(exceptions):
             raise ValueError("同一天只能有一条例外时间 / one exception a date")
         return exceptions
+
+
+def check_geometry(geometry: BaseGeometry) -> BaseGeometry:
+    """The geometry in two dimensions. Raises ValueError, in zh / en, for one that cannot be kept."""
+    if geometry.geom_type not in GEOMETRY_TYPES:
+        raise ValueError(
+            f"几何类型 {geometry.geom_type} 不支持，请用点、线或面 / use a point, line or polygon"
+        )
+    if geometry.is_empty:
+        raise ValueError("几何为空 / the geometry is empty")
+    flat = shapely.force_2d(geometry) if geometry.has_z else geometry
+    if isinstance(flat, Point):  # bounds and validity would take as long as all the rest of a row
+        west, south = east, north = flat.x, flat.y
+    else:
+        west, south, east, north = flat.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise ValueError(
+            "坐标超出经纬度范围，请检查坐标系和列的顺序 / not degrees: check the crs and the order of columns"
+        )
+    if not isinstance(flat, Point) and not flat.is_valid:
+        raise ValueError(f"几何无效：{shapely.is_valid_reason(flat)} / the geometry is not valid")
+    return flat
+
+
+class SiteIn(SiteFields):
+    """A site from one source. ``geometry`` is a shapely geometry in WGS84, lon before lat.
+
+    ``external_id`` is the source's own stable number; together with the source it finds the site again.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    external_id: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE
+    ]
+    geometry: BaseGeometry
+    assured_at: datetime | None = None
+
+    @field_validator("geometry")
+    @classmethod
+    def _storable_geometry(cls, geometry: BaseGeometry) -> BaseGeometry:
+        return check_geometry(geometry)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actor import Actor
 from geo.errors import SiteNotFound
-from geo.hours.state import Hours, HoursException
+from geo.hours.state import ClosedTime, Hours, HoursException
 from geo.models import (
     Area,
     CostOption,
@@ -22,6 +22,7 @@ from geo.models import (
     RequiredDocument,
     Service,
     Site,
+    SiteClosure,
     SiteExternalId,
     Source,
 )
@@ -43,6 +44,7 @@ class SiteRow:
     geometry: shapely.Geometry
     location: tuple[float, float]
     hours: Hours
+    closures: Sequence[SiteClosure]
 
 
 @dataclass(frozen=True)
@@ -138,18 +140,37 @@ async def list_sites(session: AsyncSession, query: Select[Any], *, today: date) 
         .order_by(HoursExceptionRow.on_date)
     ):
         exceptions.setdefault(one.site_id, []).append(HoursException(one.on_date, one.hours, one.reason))
-    return [_make_row(row, tuple(exceptions.get(row[0].id, ()))) for row in found]
+    closures: dict[UUID, list[SiteClosure]] = {}
+    for closure in await session.scalars(_closures_query(ids, today)):
+        closures.setdefault(closure.site_id, []).append(closure)
+    return [_make_row(row, exceptions.get(row[0].id, ()), closures.get(row[0].id, ())) for row in found]
 
 
-def _make_row(row: Any, exceptions: tuple[HoursException, ...]) -> SiteRow:
+def _closures_query(ids: Sequence[UUID], today: date) -> Select[SiteClosure]:
+    """Closures of sites that are not over and were not ended early, and a few that were over lately."""
+    since = datetime.combine(today - PAST_DAYS, time(), UTC)
+    return (
+        select(SiteClosure)
+        .where(
+            SiteClosure.site_id.in_(ids),
+            SiteClosure.ended_at.is_(None),
+            or_(SiteClosure.ends_at.is_(None), SiteClosure.ends_at > since),
+        )
+        .order_by(SiteClosure.starts_at, SiteClosure.id)
+    )
+
+
+def _make_row(row: Any, exceptions: Sequence[HoursException], closures: Sequence[SiteClosure]) -> SiteRow:
     site, area, phone, wkb, lon, lat = row
+    closed = tuple([ClosedTime(one.starts_at, one.ends_at, one.for_good) for one in closures])
     return SiteRow(
         site=site,
         area=area,
         phone=phone,
         geometry=shapely.from_wkb(wkb),
         location=(lon, lat),
-        hours=Hours(site.hours, site.makeup_hours, exceptions, site.zone),
+        hours=Hours(site.hours, site.makeup_hours, tuple(exceptions), site.zone, closed),
+        closures=closures,
     )
 
 

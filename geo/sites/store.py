@@ -1,15 +1,15 @@
 """Writing sites, many at a time: one source's rows, inserted or brought up to date.
 
 A row is known again by ``(source_code, external_id)``. Its digest is kept, so a row that a source sends unchanged is
-left alone, also when staff edited the site meanwhile. Everything goes through COPY; 5,000 rows a call is a good size.
+left alone, also when staff edited the site meanwhile; of a row that changed, what staff wrote stays. Everything goes through COPY; 5,000 rows a call is a good size.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import shapely
@@ -23,9 +23,11 @@ from core.database import driver_connection
 from core.ids import new_id
 from geo.errors import UnknownCategory
 from geo.models import Category, Source
-from geo.search.corrections import add_words
-from geo.sites.children import CHILDREN, Children, make_children
-from geo.sites.input import OperatorIn, SiteIn
+from geo.sites.children import copy_rows, make_children, write_children
+from geo.sites.input import SiteIn
+from geo.sites.operators import put_operators
+from geo.sites.places import SMALLEST_AREA
+from geo.sites.revisions import keep_versions
 
 Verdict = Literal["new", "changed", "unchanged"]
 
@@ -53,6 +55,9 @@ PLAIN_COLUMNS = (
 
 # What staff decide here; a source that says nothing of it does not undo it.
 KEPT_COLUMNS = ("status", "alert", "assured_at")
+# Fields of SiteIn by the columns they are kept in, where the names differ.
+FIELD_OF = {"category_code": "category", "geom": "geometry", "organisation_id": "operator"}
+COLUMNS = (*PLAIN_COLUMNS, "geom", "organisation_id")
 
 CREATE_INCOMING = f"""
 create temporary table if not exists incoming_site on commit drop as
@@ -60,32 +65,30 @@ select id, external_id, import_digest, geom, organisation_id, {", ".join(PLAIN_C
 from site limit 0
 """
 
+# What staff wrote stays, whatever a source says. A confirmation is never taken back to an earlier one.
 KEEP = f"""
 update incoming_site i set {
     ", ".join(
-        f"{name} = case when '{name}' = any(i.unsaid) then s.{name} else i.{name} end"
-        for name in KEPT_COLUMNS
+        f"{name} = case when '{FIELD_OF.get(name, name)}' = any(i.unsaid || s.staff_fields) then s.{name}"
+        f" else {f'greatest(s.{name}, i.{name})' if name == 'assured_at' else f'i.{name}'} end"
+        for name in COLUMNS
     )
 }
-from site s where s.id = i.id and i.unsaid <> '{{}}'
+from site s where s.id = i.id and (i.unsaid <> '{{}}' or s.staff_fields <> '{{}}')
 """
 
-# The smallest area that holds the site names it; where two share a border the lower id does.
 UPSERT = f"""
 insert into site as old (
     id, source_code, external_id, import_digest, geom, organisation_id, area_id,
     published_at, created_at, updated_at, {", ".join(PLAIN_COLUMNS)})
-select i.id, %(source)s, i.external_id, i.import_digest, i.geom, i.organisation_id, (
-        select a.id from area a
-        where a.geom && i.geom and st_intersects(a.geom, st_pointonsurface(i.geom))
-          and daterange(a.valid_from, a.valid_to) @> (%(now)s at time zone i.zone)::date
-        order by array_position(array['community', 'centre_community', 'township', 'district'], a.kind::text), a.id
-        limit 1),
+select i.id, %(source)s, i.external_id, i.import_digest, i.geom, i.organisation_id,
+    ({SMALLEST_AREA.format(geom="i.geom", now="%(now)s", zone="i.zone")}),
     case when %(publish)s then %(now)s end, %(now)s, %(now)s, {", ".join("i." + name for name in PLAIN_COLUMNS)}
 from incoming_site i
 on conflict (source_code, external_id) do update set
     import_digest = excluded.import_digest, geom = excluded.geom, organisation_id = excluded.organisation_id,
-    area_id = excluded.area_id, published_at = coalesce(old.published_at, excluded.published_at),
+    area_id = excluded.area_id,
+    published_at = case when old.withdrawn_at is null then coalesce(old.published_at, excluded.published_at) end,
     updated_at = excluded.updated_at, version = old.version + 1,
     {", ".join(f"{name} = excluded.{name}" for name in PLAIN_COLUMNS)}
 """
@@ -177,18 +180,24 @@ async def put_sites(
             work[site.external_id] = (old[0] if old else new_id(), said, site)
     if work:
         rows = list(work.values())
+        changed = [row_id for row_id, _, site in rows if site.external_id in known]
+        held: dict[UUID, _Held] = {}
+        if changed:
+            held = await _hold(connection, changed)
+            await keep_versions(session, site_ids=changed)
         # Search terms take this process as long as the sites take the server: both at once.
-        children = asyncio.create_task(asyncio.to_thread(make_children, [(row[0], row[2]) for row in rows]))
+        merged = [(row_id, *_merged(site, held.get(row_id))) for row_id, _, site in rows]
+        children = asyncio.create_task(asyncio.to_thread(make_children, merged))
         await _write(connection, source_code, rows, now, publish)
-        changed = [(row_id, site) for row_id, _, site in rows if site.external_id in known]
-        await _write_children(connection, await children, changed)
+        replaced = [(row_id, kept) for row_id, _, kept in merged if row_id in held]
+        await write_children(connection, await children, replaced)
     changed_count = sum(external_id in known for external_id in work)
     return PutCounts(created=len(work) - changed_count, changed=changed_count, unchanged=unchanged)
 
 
 async def settle(session: AsyncSession, actor: Actor) -> None:
     """After many calls of ``put_sites``: put their search terms where a search finds them fast."""
-    await session.execute(select(func.gin_clean_pending_list("site_search_terms_idx")))
+    await session.execute(select(func.flush_site_search()))  # migration 0005: only an index' owner may
 
 
 def _verdict(old: tuple[UUID, bytes | None] | None, said: bytes) -> Verdict:
@@ -225,7 +234,7 @@ async def _write(
     now: datetime,
     publish: bool,
 ) -> None:
-    organisations = await _put_organisations(
+    organisations = await put_operators(
         connection, source_code, [site.operator for _, _, site in work if site.operator]
     )
     geometries = shapely.to_wkb(
@@ -233,7 +242,7 @@ async def _write(
     )
     await connection.execute(CREATE_INCOMING)
     await connection.execute("truncate incoming_site")
-    await _copy(
+    await copy_rows(
         connection,
         "incoming_site",
         ("id", "external_id", "import_digest", "geom", "organisation_id", *PLAIN_COLUMNS, "unsaid"),
@@ -255,55 +264,38 @@ async def _write(
     await connection.execute(UPSERT, {"source": source_code, "now": now, "publish": publish})
 
 
+class _Held(NamedTuple):
+    """What staff wrote of a site, and its columns that words are found in."""
+
+    staff_fields: Sequence[str]
+    found_by: dict[str, Any]
+
+
+async def _hold(connection: AsyncConnection[Any], site_ids: Sequence[UUID]) -> dict[UUID, _Held]:
+    """Lock sites, so that staff who edit one of them take turns with us."""
+    cursor = await connection.execute(
+        "select id, staff_fields, category_code, name, aliases, address from site where id = any(%s)"
+        " order by id for update",
+        (list(site_ids),),
+    )
+    return {
+        site_id: _Held(
+            fields, {"category": category, "name": name, "aliases": tuple(aliases), "address": address}
+        )
+        for site_id, fields, category, name, aliases, address in await cursor.fetchall()
+    }
+
+
+def _merged(site: SiteIn, held: _Held | None) -> tuple[SiteIn, Collection[str]]:
+    """What is said of a site when what staff wrote stays, and the fields whose rows stay as they are."""
+    if held is None:
+        return site, ()
+    kept = set(held.staff_fields)
+    if "exceptions" not in site.model_fields_set:
+        kept.add("exceptions")  # only a source that speaks of them replaces them
+    words = {name: value for name, value in held.found_by.items() if name in kept}
+    return (site.model_copy(update=words) if words else site), kept
+
+
 def _column(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-async def _put_organisations(
-    connection: AsyncConnection[Any], source_code: str, operators: Iterable[OperatorIn]
-) -> dict[str, UUID]:
-    by_name = {operator.name: operator for operator in operators}
-    if not by_name:
-        return {}
-    cursor = await connection.execute(
-        "insert into organisation (id, source_code, name, name_en, operating_model)"
-        " select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])"
-        " on conflict (source_code, name) do update"
-        " set name_en = excluded.name_en, operating_model = excluded.operating_model returning name, id",
-        (
-            [new_id() for _ in by_name],
-            [source_code for _ in by_name],
-            list(by_name),
-            [operator.name_en for operator in by_name.values()],
-            [operator.operating_model for operator in by_name.values()],
-        ),
-    )
-    return dict(await cursor.fetchall())
-
-
-async def _write_children(
-    connection: AsyncConnection[Any], children: Children, changed: Sequence[tuple[UUID, SiteIn]]
-) -> None:
-    """Those of ``changed`` sites are replaced; exceptions only by a source that speaks of them."""
-    if changed:
-        ids = [site_id for site_id, _ in changed]
-        for table in CHILDREN:
-            await connection.execute(f"delete from {table} where site_id = any(%s)", (ids,))
-        said = [site_id for site_id, site in changed if "exceptions" in site.model_fields_set]
-        await connection.execute("delete from hours_exception where site_id = any(%s)", (said,))
-    for table, columns, rows in children.tables:
-        await _copy(connection, table, columns, rows)
-    await add_words(connection, children.words)
-
-
-async def _copy(
-    connection: AsyncConnection[Any], table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
-) -> None:
-    rows = iter(rows)
-    first = next(rows, None)
-    if first is None:
-        return
-    async with connection.cursor().copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
-        await copy.write_row(first)
-        for row in rows:
-            await copy.write_row(row)

@@ -125,9 +125,9 @@ def test_who_imports_is_recorded_also_when_the_system_knows_no_name(monkeypatch)
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2_000_000_001)  # an account that no passwd file lists
-    assert acting_operator().name == "cli"
+    assert acting_operator().name == "operator:cli"
     monkeypatch.setenv("LOGNAME", "zhang")
-    assert acting_operator().name == "zhang"
+    assert acting_operator().name == "operator:zhang"
 
 
 def test_cells_are_never_taken_for_markup(xinban, tmp_path):
@@ -196,3 +196,26 @@ def test_the_guess_for_an_osm_extract_finds_its_pitches():
     made, report = read(path, yaml.safe_load(guess_mapping(path)))
     assert sum(site.category == "court" for site in made) == 24
     assert report.counts["rejected"] == 0
+
+
+def test_a_guess_for_a_file_with_two_lines_of_headers_reads_them_itself(xinban, database_url, tmp_path):
+    rows = [("id", "name", "lon", "lat"), *ROWS, ("3", "西岔助餐点", 103.6, 36.4)]
+    file = write_csv(tmp_path / "a.csv", rows, ("编号", "名称", "坐标", ""))
+    asked = xinban("import", file, "--guess", "--map", "a.yaml")
+    assert asked.exit_code == 0, asked.output
+    said = yaml.safe_load((tmp_path / "a.yaml").read_text())
+    assert said["table"] == {"header_rows": 2}
+    assert said["geometry"] == {"lon": "坐标-lon", "lat": "坐标-lat"}
+    assert (said["external_id"], said["fields"]["name"]) == ("编号-id", "名称-name")
+    assert xinban("import", file, "--map", "a.yaml", "--crs", "wgs84", "--apply").exit_code == 0
+    assert sites(database_url) == 3
+
+
+def test_a_guess_for_a_file_with_a_title_reads_the_header_below_it(xinban, tmp_path):
+    file = write_csv(
+        tmp_path / "a.csv", [("编号", "名称", "经度", "纬度"), *ROWS], ("助餐点一览表", "", "", "")
+    )
+    assert xinban("import", file, "--guess", "--map", "a.yaml").exit_code == 0
+    said = yaml.safe_load((tmp_path / "a.yaml").read_text())
+    assert said["table"] == {"header_row": 2}
+    assert said["fields"]["name"] == "名称"

@@ -94,6 +94,26 @@ async def test_what_staff_set_here_stays_when_the_file_changes_only_the_address(
     assert (await session.execute(kept)).one() == ("中川街3号", "active", "装修", NOW)
 
 
+async def test_an_empty_cell_takes_an_alert_away_when_the_file_has_a_column_for_it(session, tmp_path):
+    header = ("编号", "名称", "经度", "纬度", "通知")
+    mapped = mapping_of(fields={"name": "名称", "alert": "通知"})
+    alert = text("select alert from site")
+
+    def file(name, *cells):
+        return write_csv(tmp_path / name, [(*ROWS[0], *cells)], header[: 4 + len(cells)])
+
+    await run(session, file("a.csv", "装修，请走东门"), mapped)
+    assert await session.scalar(alert) == "装修，请走东门"
+    emptied = await run(session, file("b.csv", "无"), mapped, now=LATER)
+    assert emptied.counts["changed"] == 1
+    assert await session.scalar(alert) is None
+    # A file without such a column says nothing of it.
+    await run(session, file("c.csv", "停水"), mapped, now=LATER)
+    renamed = write_csv(tmp_path / "d.csv", [("1", "中川镇老年餐厅", 103.57, 36.51)])
+    assert (await run(session, renamed, mapping_of(), now=LATER)).counts["changed"] == 1
+    assert await session.scalar(alert) == "停水"
+
+
 async def test_an_applied_file_leaves_a_record_of_what_was_read(session, tmp_path):
     path = write_csv(tmp_path / "a.csv", ROWS)
     await run(session, path, mapping_of())
@@ -102,7 +122,7 @@ async def test_an_applied_file_leaves_a_record_of_what_was_read(session, tmp_pat
             text("select file_name, file_sha256, mapping, counts, applied_by from import_run")
         )
     ).one()
-    assert (row.file_name, row.file_sha256, row.applied_by) == ("a.csv", sha256(path), "clerk")
+    assert (row.file_name, row.file_sha256, row.applied_by) == ("a.csv", sha256(path), "operator:clerk")
     assert row.mapping["read_as"] == "wgs84"
     assert row.counts["new"] == 2
 
