@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
 from api.identity.ended import EndedSessions
+from api.identity.external import ExternalSignIn
 from api.identity.tokens import AccessTokens
 from api.middleware import Edge
 from api.openapi import describe
@@ -20,7 +21,9 @@ from api.routes import (
     categories,
     complaints,
     corrections,
+    delegations,
     districts,
+    identities,
     me,
     nearby,
     operation,
@@ -28,15 +31,20 @@ from api.routes import (
     people,
     ratings,
     search,
+    sessions,
     sign_in,
     sites,
     staff_accounts,
     staff_closures,
+    staff_delegations,
     staff_imports,
     staff_persons,
+    staff_ratings,
     staff_sites,
+    staff_tags,
 )
 from api.runtime import Runtime
+from api.tasks.audit import warn_if_changeable
 from core import clock
 from core.database import Database
 from core.keyring import load_key_ring
@@ -52,8 +60,11 @@ MODULES = (
     areas,
     districts,
     sign_in,
+    sessions,
+    identities,
     me,
     people,
+    delegations,
     audit,
     corrections,
     complaints,
@@ -61,6 +72,9 @@ MODULES = (
     staff_sites,
     staff_closures,
     staff_persons,
+    staff_ratings,
+    staff_delegations,
+    staff_tags,
     staff_accounts,
     staff_imports,
     operation,
@@ -91,7 +105,16 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["ETag", "X-Request-Id", "X-Xinban-Stale-Since", "Retry-After"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "X-Request-Id",
+                "X-Xinban-Stale-Since",
+                "Retry-After",
+                "RateLimit",
+                "RateLimit-Policy",
+                "Idempotent-Replayed",
+            ],
         )
     app.add_middleware(Edge, settings=settings)
     return app
@@ -101,15 +124,27 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     ring = load_key_ring(settings)
-    async with Database(settings) as database, Redis.from_url(settings.redis_url) as redis:
+    async with (
+        Database(settings) as database,
+        Redis.from_url(settings.redis_url) as redis,
+        ExternalSignIn(settings) as external,
+    ):
         feed = IndexFeed(
             settings.database_url, region=settings.region, shifted=settings.gcj02_enabled, clock=clock.now
         )
         feed.start()
         ended = EndedSessions(database, clock=clock.now)
         await ended.start()
+        await warn_if_changeable(database)
         app.state.runtime = Runtime(
-            settings, database, redis, feed, ring, AccessTokens(ring, environment=settings.env), ended
+            settings,
+            database,
+            redis,
+            feed,
+            ring,
+            AccessTokens(ring, environment=settings.env),
+            ended,
+            external,
         )
         # What is loaded by now stays for good; collections that skip it pause requests for 3 ms at most instead of 7.
         gc.collect()

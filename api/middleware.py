@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from os import urandom
 from typing import Any
@@ -14,7 +14,9 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.limits import HEADERS
 from api.problems import Refused, plain_problem
+from api.uploads import file_too_large
 from core.logs import request_id
 from core.settings import Settings
 
@@ -46,16 +48,22 @@ DOCS = (
     b"img-src 'self' data:; worker-src blob:; frame-ancestors 'none'; base-uri 'none'"
 )
 DOCS_PATHS = ("/docs", "/redoc", "/static-offline-docs")
+# Files come here, far larger and slower than any other request; a form adds some bytes around the file.
+UPLOADS = frozenset({("POST", "/v1/staff/imports")})
+SLOW = re.compile(r"/v1/staff/imports(/[^/]+/report)?\Z")
 
 
 class Body:
-    """A request's body, read no further than ``most`` bytes."""
+    """A request's body, read no further than ``most`` bytes; ``refusal`` is what is said beyond."""
 
-    __slots__ = ("_announced", "_most", "_receive", "_size", "_unread")
+    __slots__ = ("_announced", "_most", "_receive", "_refusal", "_size", "_unread")
 
-    def __init__(self, receive: Receive, headers: Mapping[bytes, bytes], most: int) -> None:
+    def __init__(
+        self, receive: Receive, headers: Mapping[bytes, bytes], most: int, refusal: Callable[[], Refused]
+    ) -> None:
         self._receive = receive
         self._most = most
+        self._refusal = refusal
         self._size = 0
         self._announced = int(headers.get(b"content-length", 0))
         self._unread = self._announced > 0 or b"transfer-encoding" in headers
@@ -63,7 +71,7 @@ class Body:
     def check_announced(self) -> None:
         """Raises Refused before anything is read."""
         if self._announced > self._most:
-            raise self._too_large()
+            raise self._refusal()
 
     async def receive(self) -> Message:
         """ASGI's receive. Raises Refused."""
@@ -73,17 +81,8 @@ class Body:
             self._unread = message.get("more_body", False)
             if self._size > self._most:
                 self._unread = True
-                raise self._too_large()
+                raise self._refusal()
         return message
-
-    def _too_large(self) -> Refused:
-        return Refused(
-            413,
-            (
-                f"请求内容最多 {self._most} 字节，请减少内容或分几次发送。",
-                f"A request may hold {self._most} bytes at most; send less, or in parts.",
-            ),
-        )
 
     def farewell(self) -> Iterable[tuple[bytes, bytes]]:
         """A caller who is still sending what nobody will read is cut off, not listened to until the end."""
@@ -107,13 +106,25 @@ def _check_address(scope: Scope) -> None:
                 raise Refused(400) from error
 
 
+def _too_large(most: int) -> Refused:
+    return Refused(
+        413,
+        (
+            f"请求内容最多 {most} 字节，请减少内容或分几次发送。",
+            f"A request may hold {most} bytes at most; send less, or in parts.",
+        ),
+    )
+
+
 class Edge:
     """The outermost layer of the app."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self._max_body = settings.max_body_bytes
+        self._max_upload = settings.max_upload_bytes
         self._timeout = settings.request_timeout_seconds
+        self._upload_timeout = settings.upload_timeout_seconds
         self._log_requests = settings.log_requests
         self._always = [*SAFE, *(ENCRYPTED if settings.env == "production" else ())]
 
@@ -126,7 +137,7 @@ class Edge:
         asked = headers.get(b"x-request-id", b"")
         this_id = asked.decode() if REQUEST_ID.match(asked) else urandom(16).hex()
         token = request_id.set(this_id)
-        body = Body(receive, headers, self._max_body)
+        body = self._body(scope, receive, headers)
         is_head = scope["method"] == "HEAD"
         inner: Scope = {**scope, "method": "GET"} if is_head else scope
         status, complete = 0, False
@@ -136,7 +147,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 added = self._headers(scope["path"], message["headers"], this_id)
-                message["headers"] = [*message["headers"], *added, *body.farewell()]
+                noted = inner.get(HEADERS, ())
+                message["headers"] = [*message["headers"], *added, *noted, *body.farewell()]
             elif message["type"] == "http.response.body":
                 complete = not message.get("more_body", False)
                 if is_head:
@@ -150,7 +162,7 @@ class Edge:
         try:
             _check_address(scope)
             body.check_announced()
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._upload_timeout if SLOW.match(scope["path"]) else self._timeout):
                 await self.app(inner, body.receive, send_with_headers)
         except Exception as error:
             if status:
@@ -167,6 +179,14 @@ class Edge:
             # The router notes the route it found in the scope that it was given.
             self._record(inner, scope["method"], status, time.perf_counter() - began)
             request_id.reset(token)
+
+    def _body(self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]) -> Body:
+        if (scope["method"], scope["path"]) not in UPLOADS:
+            return Body(receive, headers, self._max_body, lambda: _too_large(self._max_body))
+        most = self._max_upload
+        if headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
+            most += self._max_body
+        return Body(receive, headers, most, lambda: file_too_large(self._max_upload))
 
     def _headers(
         self, path: str, present: list[tuple[bytes, bytes]], this_id: str

@@ -10,9 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.access import ACTION, routes_of
 from api.conditional import answer
-from api.problems import Problem
+from api.identity.tokens import ExpiredToken, InvalidToken
+from api.problems import Problem, responses
 from api.routes.sites import FeatureCollection
+from core.permissions import RULES
 
 TAGS = [
     {"name": "locator", "description": "附近、列表、搜索、区域、学区。What is where, and when it is open."},
@@ -43,7 +46,7 @@ def _links(schema: dict[str, Any]) -> dict[str, Any]:
             "parameters": {"path.site_id": "$response.body#/items/0/id"},
         }
         for path, operations in schema["paths"].items()
-        if path.startswith("/v1/sites/{site_id}")
+        if path.startswith("/v1/sites/{site_id}") and "get" in operations
     }
 
 
@@ -69,6 +72,28 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **kept[0]} if len(kept) == 1 else schema
 
 
+def _say_permissions(app: FastAPI, schema: dict[str, Any]) -> None:
+    """Each call's action, and the token it needs; ``core/permissions.py`` says who may."""
+    schema["components"]["securitySchemes"] = {
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "POST /v1/auth/tokens 取得的 access_token。The access_token of POST /v1/auth/tokens.",
+        }
+    }
+    refused = responses(InvalidToken, ExpiredToken)[401]
+    for route, action in routes_of(app):
+        if action is None or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            call = schema["paths"][route.path_format][method.lower()]
+            call[ACTION] = action
+            if ACTION not in (route.openapi_extra or {}):  # it looks at the caller's token, if there is one
+                call["responses"].setdefault("401", refused)
+            if RULES[action].who != "anyone":
+                call["security"] = [{"token": []}]
+
+
 def describe(app: FastAPI) -> None:
     """Give ``app`` an OpenAPI 3.1 document with the schemas that routes refer to by name."""
 
@@ -91,6 +116,7 @@ def describe(app: FastAPI) -> None:
             for path, example in orjson.loads(EXAMPLES.read_bytes()).items():
                 content = schema["paths"][path]["get"]["responses"]["200"]["content"]
                 content["application/json"]["example"] = example
+            _say_permissions(app, schema)
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from api.problems import Refused
 
@@ -29,7 +29,20 @@ async def if_match(request: Request) -> int:
     return int(match[1])
 
 
-IfMatch = Annotated[int, Depends(if_match)]
+# Read by if_match; declared so that clients generated from the document can send it.
+_SAID = Header(alias="If-Match", max_length=100, description='the version you read, as its ETag: `"v3"`')
+
+
+async def _required(request: Request, _if_match: Annotated[str | None, _SAID] = None) -> int:
+    return await if_match(request)
+
+
+async def _optional(request: Request, _if_match: Annotated[str | None, _SAID] = None) -> int | None:
+    return await if_match(request) if "if-match" in request.headers else None
+
+
+IfMatch = Annotated[int, Depends(_required)]
+MaybeIfMatch = Annotated[int | None, Depends(_optional)]
 
 
 def version_tag(version: int) -> dict[str, str]:

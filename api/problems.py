@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from api.runtime import NotLoaded
 from api.validation_texts import explain
@@ -101,6 +102,14 @@ class Refused(HTTPException):
         self.said = said
 
 
+class Answered(Exception):
+    """Raised by a dependency that has the whole answer already, so that the route does not run."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
 def prefers_english(request: Request) -> bool:
     """Whether Accept-Language ranks English above Chinese; Chinese otherwise."""
     ranked: dict[str, float] = {}
@@ -167,6 +176,8 @@ def responses(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     }
     for error in errors:
         codes.setdefault(_status(error), {})[error.code] = error.title_en()
+    if 412 in codes:  # whoever compares versions asks for one
+        codes[428] = {PLAIN_TITLES[428][0]: PLAIN_TITLES[428][2]}
     codes.setdefault(503, {}).update({PLAIN_TITLES[503][0]: PLAIN_TITLES[503][2], LOADING[0]: LOADING[2]})
     return {
         status: {
@@ -197,8 +208,8 @@ def _status(error: type[DomainError]) -> int:
     return next(status for kind, status in STATUS.items() if issubclass(error, kind))
 
 
-async def _domain(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DomainError)
+def refusal(request: Request, error: DomainError) -> Response:
+    """The answer to ``error``, for a route that returns it since raising would undo what is to be kept."""
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -215,10 +226,18 @@ async def _domain(request: Request, error: Exception) -> Response:
     )
 
 
+async def _domain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    return refusal(request, error)
+
+
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     english = prefers_english(request)
-    errors = [{"pointer": _pointer(one["loc"]), "reason": explain(one)[english]} for one in error.errors()]
+    errors = [
+        {"pointer": _pointer(one["loc"], error.body), "reason": explain(one)[english]}
+        for one in error.errors()
+    ]
     named = "; ".join(f"{one['pointer']}: {one['reason']}" for one in errors[:5])
     return problem(
         request,
@@ -230,10 +249,32 @@ async def _validation(request: Request, error: Exception) -> Response:
     )
 
 
-def _pointer(loc: Sequence[str | int]) -> str:
+def _pointer(loc: Sequence[str | int], body: Any) -> str:
     """A JSON pointer (RFC 6901). Behind a parameter's name pydantic lists the branches of its type; items stay."""
-    parts = [part for at, part in enumerate(loc) if at < 2 or loc[0] == "body" or isinstance(part, int)]
+    if loc[0] == "body":
+        parts = ["body", *_present(loc[1:], body)]
+    else:
+        parts = [part for at, part in enumerate(loc) if at < 2 or isinstance(part, int)]
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _present(loc: Sequence[str | int], body: Any) -> list[str | int]:
+    """``loc`` without what the body does not have: branches of unions, places in text that is no JSON.
+
+    What is missing is last and stays.
+    """
+    kept: list[str | int] = []
+    for at, part in enumerate(loc):
+        if isinstance(body, dict):
+            if part not in body and at < len(loc) - 1:
+                continue
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int):
+            body = body[part] if part < len(body) else None
+        else:
+            break
+        kept.append(part)
+    return kept
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -241,15 +282,27 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = error.said if isinstance(error, Refused) else None
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        allowed = headers["Allow"] = _with_head(headers["Allow"])
+        allowed = headers["Allow"] = _allowed(request)
         detail = f"可用的方法：{allowed}。", f"Use one of: {allowed}."
     return plain_problem(request, error.status_code, headers, detail)
 
 
-def _with_head(allowed: str) -> str:
-    """The middleware answers HEAD wherever there is GET."""
-    methods = allowed.split(", ")
-    return ", ".join([*methods, "HEAD"]) if "GET" in methods and "HEAD" not in methods else allowed
+def _allowed(request: Request) -> str:
+    """Every method of this address; the router names those of one route only. HEAD is answered where GET is."""
+    scope = {**request.scope, "method": "NONE"}
+    matched = [
+        route
+        for route in request.app.router.routes
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE
+    ]
+    # The first says which address was meant: /persons/search is no /persons/{id}.
+    found = {method for route in matched if route.path == matched[0].path for method in route.methods or ()}
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
+
+
+async def _answered(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Answered)
+    return error.response
 
 
 async def _loading(request: Request, error: Exception) -> Response:
@@ -277,6 +330,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Answered, _answered)
     app.add_exception_handler(NotLoaded, _loading)
     for database_error in (DBAPIError, PoolExhausted, PoolTimeout, pg.Error):
         app.add_exception_handler(database_error, _database)

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.identity.ended import EndedSessions
+from api.identity.external import ExternalSignIn
 from api.identity.tokens import AccessTokens
 from core.database import Database
 from core.keyring import KeyRing
@@ -31,6 +32,7 @@ class Runtime:
     ring: KeyRing
     tokens: AccessTokens
     ended: EndedSessions
+    external: ExternalSignIn
 
     def loaded(self) -> Loaded:
         """The index and the category tree. Raises NotLoaded while the first one is being built."""

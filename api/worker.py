@@ -8,6 +8,12 @@ import psycopg
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 
+from api.imports.tasks import add_import_tasks
+from api.messages.relay import deliver_messages
+from api.privacy.tasks import add_privacy_tasks
+from api.tasks.audit import add_audit_tasks
+from api.tasks.feedback import add_feedback_tasks
+from api.tasks.sites import add_site_tasks
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -19,6 +25,8 @@ RETRY_SECONDS = 2.0
 # For a connection, before the database counts as lost.
 WAIT_SECONDS = 5.0
 FINISH_SECONDS = 20.0
+# An import of minutes, of which there is one at a time, keeps no other job waiting.
+CONCURRENCY = 4
 
 
 def make_jobs(settings: Settings) -> App:
@@ -47,6 +55,11 @@ def make_jobs(settings: Settings) -> App:
         """Finished jobs are kept for some days and then removed."""
         await jobs.job_manager.delete_old_jobs(nb_hours=KEEP_FINISHED_HOURS)
 
+    add_audit_tasks(jobs, settings)
+    add_feedback_tasks(jobs, settings)
+    add_import_tasks(jobs, settings)
+    add_privacy_tasks(jobs, settings)
+    add_site_tasks(jobs, settings)
     return jobs
 
 
@@ -56,6 +69,7 @@ async def work(settings: Settings) -> None:
     procrastinate's worker ends when it loses the database, now with an error, now without: it is started again.
     """
     stopping = asyncio.Event()
+    delivering = asyncio.create_task(deliver_messages(settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
@@ -74,6 +88,8 @@ async def work(settings: Settings) -> None:
             log.warning("worker lost the database, will try again", extra={"error": type(reason).__name__})
         if not stopping.is_set():
             await asyncio.wait({told}, timeout=RETRY_SECONDS)
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
     log.info("worker stopped")
 
 
@@ -84,5 +100,8 @@ async def _work_once(settings: Settings) -> None:
     async with jobs.open_async():
         log.info("worker started")
         await jobs.run_worker_async(
-            install_signal_handlers=False, delete_jobs="never", shutdown_graceful_timeout=FINISH_SECONDS
+            concurrency=CONCURRENCY,
+            install_signal_handlers=False,
+            delete_jobs="never",
+            shutdown_graceful_timeout=FINISH_SECONDS,
         )

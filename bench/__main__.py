@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import locator, startup
+from bench import identity, locator, startup
 from bench.report import print_table, write_json
 
-BENCHES = {"locator": locator, "startup": startup}
+BENCHES = {"identity": identity, "locator": locator, "startup": startup}
 
 
 def main() -> int:

@@ -14,6 +14,8 @@ import typer
 from pydantic import ValidationError
 
 from api.migrate import check_migrations, migrate, new_revision
+from api.roles import RoleError
+from core.keyring import KeyRingError, load_key_ring
 from core.logs import configure_logs
 from core.settings import Settings
 
@@ -37,6 +39,7 @@ def serve(
     import uvicorn
 
     settings = Settings()
+    load_key_ring(settings)  # said here, before a server starts that could not
     configure_logs(settings.log_level)
     # uvicorn repeats the signal once it has shut down: told to stop and stopped in good order is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -68,6 +71,7 @@ def worker() -> None:
     from api.worker import work
 
     settings = Settings()
+    load_key_ring(settings)
     configure_logs(settings.log_level)
     asyncio.run(work(settings))
 
@@ -82,11 +86,12 @@ def migrate_(
     ] = None,
 ) -> None:
     """建立或升级数据表。Create or upgrade the tables; safe to repeat."""
-    url = Settings().database_url
+    settings = Settings()
+    url = settings.owner_database_url or settings.database_url
     if new is not None:
         new_revision(url, new)
         return
-    migrate(url)
+    migrate(url, application_url=settings.database_url if settings.owner_database_url else None)
     if check:
         check_migrations(url)
 
@@ -106,13 +111,25 @@ def _add_commands(wanted: str | None) -> None:
 
     Packages above this one add theirs through the entry-point group ``xinban.commands``.
     """
-    modules = {"import": "import_", "export": "export"}
-    groups = {"calendar": "api.cli.calendars:app"}
+    modules = {
+        "import": "imports:import_",
+        "export": "exports:export",
+        "permissions": "permissions:permissions",
+        "token": "tokens:token",
+    }
+    groups = {
+        "admin": "api.cli.admin:app",
+        "audit": "api.cli.audits:app",
+        "privacy": "api.cli.privacy:app",
+        "calendar": "api.cli.calendars:app",
+        "keys": "api.cli.keys:app",
+    }
     groups |= {entry.name: entry.value for entry in entry_points(group="xinban.commands")}
     chosen = {wanted} if wanted in modules.keys() | groups.keys() | {"serve", "worker", "migrate"} else None
-    for name, function in modules.items():
+    for name, value in modules.items():
         if chosen is None or name in chosen:
-            app.command(name)(getattr(importlib.import_module(f"api.cli.{name}s"), function))
+            module, _, function = value.partition(":")
+            app.command(name)(getattr(importlib.import_module(f"api.cli.{module}"), function))
     for name, value in groups.items():
         if chosen is None or name in chosen:
             module, _, attribute = value.partition(":")
@@ -128,6 +145,12 @@ def main() -> None:
         for one in error.errors():
             name = "XINBAN_" + "_".join(str(part) for part in one["loc"]).upper()
             print(f"设置有误 / wrong setting: {name}: {one['msg']}", file=sys.stderr)
+        sys.exit(2)
+    except RoleError as error:
+        print(f"应用的数据库角色无法设置 / the application's database role: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyRingError as error:
+        print(f"密钥不可用 / the keys cannot be used: {error}", file=sys.stderr)
         sys.exit(2)
     except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
         reason = str(

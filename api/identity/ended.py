@@ -88,4 +88,7 @@ class EndedSessions:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await self.poll()
+            try:
+                await self.poll()
+            except Exception as error:  # were this task to end, nobody would be let in again until a restart
+                log.exception("ended sessions cannot be read", extra={"error": type(error).__name__})

@@ -5,6 +5,7 @@ The signing key follows from the key ring and the period a token is issued in, s
 known from ``api/identity/ended.py``.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ALGORITHM = "HS256"
 ISSUER = "xinban"
 CACHED_TOKENS = 10_000
 LONGEST_TOKEN = 8_000
+SPELLING = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}\Z")
 
 
 class InvalidToken(Unauthenticated):
@@ -122,8 +124,9 @@ class AccessTokens:
 
     def _check(self, token: str) -> Claims:
         try:
-            if len(token) > LONGEST_TOKEN:
-                raise jwt.InvalidTokenError("too long")
+            # One spelling of each token: PyJWT overlooks padding, and every spelling would be kept as one more token.
+            if len(token) > LONGEST_TOKEN or not SPELLING.match(token):
+                raise jwt.InvalidTokenError("too long, or not as we write it")
             key_id = jwt.get_unverified_header(token).get("kid")
             said = jwt.decode(
                 token,

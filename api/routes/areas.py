@@ -11,7 +11,7 @@ from api.conditional import answer
 from api.params import AreaParameters, place_in_wgs84
 from api.problems import responses
 from api.runtime import Session, runtime_of
-from api.schemas import AreaOut, AreasOut
+from api.schemas.locator import AreaOut, AreasOut
 from core import clock
 from core.actor import ANYONE
 from geo.areas import areas_at

@@ -10,7 +10,7 @@ from api.conditional import answer
 from api.params import NoParameters
 from api.problems import responses
 from api.runtime import runtime_of
-from api.schemas import CategoriesOut, CategoryOut, FeatureOut
+from api.schemas.locator import CategoriesOut, CategoryOut, FeatureOut
 from geo.categories import CategoryNode, CategoryTree
 from geo.features import features
 

@@ -11,7 +11,7 @@ from api.conditional import answer
 from api.params import DistrictParameters, place_in_wgs84
 from api.problems import responses
 from api.runtime import Session, runtime_of
-from api.schemas import DistrictOut, DistrictsOut
+from api.schemas.locator import DistrictOut, DistrictsOut
 from core import clock
 from core.actor import ANYONE
 from geo.districts import districts_at

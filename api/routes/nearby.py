@@ -9,7 +9,7 @@ from api.params import NearbyParameters, check_place
 from api.problems import responses
 from api.query import PlainRoute, describe_query, read_query
 from api.runtime import runtime_of
-from api.schemas import NearbyPage
+from api.schemas.locator import NearbyPage
 from core import clock
 from core.errors import InvalidCursor
 from geo.errors import CoordinatesSwapped, CrsDisabled, InvalidCoordinates, WordsTooCommon

@@ -1,6 +1,7 @@
 """Pages for people: what this is, and the guide behind each site's QR code (一码集成、一扫即知)."""
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,18 +13,20 @@ from fastapi import APIRouter, Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import Response
 
-from api.access import public
+from api.access import allowed, public
 from api.conditional import answer
 from api.params import NoParameters
 from api.problems import responses
 from api.runtime import Session, runtime_of
-from api.schemas import SiteOut
-from api.views import DAYS_SHOWN, site_out
+from api.schemas.locator import SiteOut
+from api.views.sites import DAYS_SHOWN, site_out
 from core import clock
-from core.actor import ANYONE
+from core.actor import ANYONE, Actor
+from core.permissions import NotAllowed, NotSignedIn
 from geo.crs import Crs
 from geo.errors import SiteNotFound
 from geo.hours.state import REASONS
+from geo.sites.detail import get_staff_site
 from geo.sites.read import get_site
 
 router = APIRouter()
@@ -85,6 +88,7 @@ async def site_guide(
         reasons=REASONS,
         weekdays=WEEKDAYS,
         days_shown=DAYS_SHOWN,
+        one_day=timedelta(days=1),
     )
     return answer(request, body.encode(), media_type="text/html", cache_control="public, max-age=60")
 
@@ -103,16 +107,49 @@ async def site_qr(
     request: Request, session: Session, site_id: UUID, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """The QR code to print; it opens the guide."""
-    settings = runtime_of(request).settings
-    today = clock.now().astimezone(ZoneInfo(settings.zone)).date()
+    today = clock.now().astimezone(ZoneInfo(runtime_of(request).settings.zone)).date()
     detail = await get_site(session, ANYONE, site_id=site_id, today=today)
-    base = settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-    code = segno.make_qr(f"{base}/v1/sites/{site_id}/guide", error="m")
-    drawn = io.BytesIO()
-    code.save(
-        drawn, kind="svg", scale=8, border=4, title=f"{detail.row.site.name} 办事指南二维码", xmldecl=False
+    drawn = _drawn(_guide_address(request, site_id), detail.row.site.name)
+    return answer(request, drawn, media_type="image/svg+xml", cache_control="public, max-age=3600")
+
+
+@router.get(
+    "/v1/staff/sites/{site_id}/qr-sheet",
+    response_class=Response,
+    responses={**HTML, **responses(NotSignedIn, NotAllowed, SiteNotFound)},
+    tags=["staff"],
+)
+async def qr_sheet(
+    request: Request, actor: Annotated[Actor, allowed("site.read")], session: Session, site_id: UUID
+) -> Response:
+    """An A4 page to print and put up at the door: name, code, address, telephone."""
+    detail = await get_staff_site(session, actor, site_id=site_id, now=clock.now())
+    address = _guide_address(request, site_id)
+    body = templates.get_template("qr_sheet.html").render(
+        site=detail.site,
+        category=runtime_of(request).loaded().categories.nodes[detail.site.category_code],
+        phones=detail.content["phones"][:2],
+        published=detail.state == "published",
+        address=address,
+        code=_drawn(address, detail.site.name, omitsize=True).decode(),
     )
-    return answer(request, drawn.getvalue(), media_type="image/svg+xml", cache_control="public, max-age=3600")
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type="text/html")
+
+
+def _guide_address(request: Request, site_id: UUID) -> str:
+    """Where the guide is, as residents' phones reach it."""
+    base = runtime_of(request).settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+    return f"{base}/v1/sites/{site_id}/guide"
+
+
+def _drawn(address: str, name: str, *, omitsize: bool = False) -> bytes:
+    """A QR code as SVG, without a size of its own where the page gives it one."""
+    drawn = io.BytesIO()
+    title = f"{name} 办事指南二维码"
+    segno.make_qr(address, error="m").save(
+        drawn, kind="svg", scale=8, border=4, title=title, xmldecl=False, omitsize=omitsize
+    )
+    return drawn.getvalue()
 
 
 def _until(site: SiteOut) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from api.conditional import answer
 from api.params import SearchParameters, check_crs_enabled, place_in_wgs84
 from api.problems import responses
 from api.runtime import runtime_of
-from api.schemas import SearchPage
+from api.schemas.locator import SearchPage
 from core import clock
 from geo.crs import Crs
 from geo.errors import CoordinatesSwapped, CrsDisabled, CrsMissing, InvalidCoordinates

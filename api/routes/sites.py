@@ -14,8 +14,8 @@ from api.conditional import answer
 from api.params import SiteParameters, SitesParameters, area_id_of, box_in_wgs84, check_crs_enabled
 from api.problems import responses
 from api.runtime import Session, runtime_of
-from api.schemas import SiteItem, SiteOut, SitePage
-from api.views import geojson_feature, site_item, site_out
+from api.schemas.locator import SiteItem, SiteOut, SitePage
+from api.views.sites import geojson_feature, site_item, site_out
 from core import clock
 from core.actor import ANYONE
 from core.errors import InvalidCursor

@@ -15,7 +15,7 @@ class AccountSession(Base):
     """One sign-in and the family of refresh tokens that follow from it, of which only the youngest is good.
 
     ``refresh_digest`` is the youngest one's digest and ``generation`` its number: an older one shown again ends the
-    session. ``refused_before``: access tokens issued earlier are refused, as after a change of roles. ``changed_at`` is
+    session, if it holds the secret that all of the family share and ``family_digest`` is of. ``refused_before``: access tokens issued earlier are refused, as after a change of roles. ``changed_at`` is
     when either last changed; every process follows it (``api/identity/ended.py``).
     """
 
@@ -36,6 +36,7 @@ class AccountSession(Base):
     channel: Mapped[str]
     device: Mapped[str | None]
     refresh_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    family_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     generation: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     seen_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

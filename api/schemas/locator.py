@@ -4,16 +4,11 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.schemas.base import InstantOut, LabelOut, Out
 from geo.crs import Crs
 from geo.hours.state import REASONS
-
-
-class Out(BaseModel):
-    """Base of all answers; filled from the domain's rows by name."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 class LocationOut(Out):
@@ -27,7 +22,7 @@ class OpenOut(Out):
     """Open or not, until when this holds, and why."""
 
     state: Literal["open", "closed", "unknown"]
-    until: datetime | None
+    until: InstantOut | None
     reason: str | None = Field(examples=["holiday"], description=f"one of: {', '.join(REASONS)}")
 
 
@@ -229,8 +224,8 @@ class SourceOut(Out):
 class IntervalOut(Out):
     """From and until, local, with offset."""
 
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: InstantOut
+    ends_at: InstantOut
     state: Literal["open", "unknown"]
     reason: str | None
 
@@ -251,6 +246,16 @@ class ExceptionOut(Out):
     reason: str
 
 
+class ClosureOut(Out):
+    """A closure planned or in force; ``ends_at`` null: until further notice."""
+
+    id: UUID
+    starts_at: InstantOut
+    ends_at: InstantOut | None
+    reason: str = Field(examples=["设备检修"])
+    for_good: bool
+
+
 class HoursOut(Out):
     """Regular hours (OSM opening_hours), the coming seven days worked out, and what is announced beyond."""
 
@@ -259,14 +264,6 @@ class HoursOut(Out):
     zone: str
     days: list[DayOut]
     exceptions: list[ExceptionOut]
-
-
-class LabelOut(Out):
-    """A code with its labels."""
-
-    code: str
-    label_zh: str
-    label_en: str
 
 
 class SiteOut(SiteItem):
@@ -282,6 +279,7 @@ class SiteOut(SiteItem):
     operator: OperatorOut | None
     geometry: dict[str, Any] = Field(description="GeoJSON geometry in `crs`")
     hours: HoursOut
+    closures: list[ClosureOut] = Field(description="shown before they begin; `open` and `hours` heed them")
     phones: list[PhoneOut]
     services: list[ServiceOut]
     accessibility: list[LabelOut]

@@ -1,5 +1,6 @@
 """From the domain's rows to what clients see."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,13 +9,14 @@ import orjson
 import shapely
 from numpy.typing import NDArray
 
-from api.schemas import (
+from api.schemas.base import LabelOut
+from api.schemas.locator import (
+    ClosureOut,
     CostOut,
     DayOut,
     DocumentOut,
     ExceptionOut,
     HoursOut,
-    LabelOut,
     LocationOut,
     OpenOut,
     OperatorOut,
@@ -29,6 +31,7 @@ from geo.categories import CategoryTree
 from geo.crs import Crs, from_wgs84
 from geo.features import features
 from geo.hours.state import day_intervals
+from geo.models import SiteClosure
 from geo.models.organisation import OPERATING_MODELS
 from geo.nearby.open_table import state_of
 from geo.nearby.rows import Timetable
@@ -98,6 +101,7 @@ def site_out(
         operator=_operator(detail),
         geometry=geometry_in(detail.row.geometry, crs),
         hours=_hours(detail, calendar, now),
+        closures=closures_out(detail.row.closures, zone, now),
         phones=[PhoneOut.model_validate(one) for one in detail.phones],
         services=[_service(one) for one in detail.services],
         accessibility=[_label(code) for code in site.accessibility],
@@ -110,6 +114,21 @@ def site_out(
         external_ids={one.scheme: one.value for one in detail.external_ids},
         updated_at=site.updated_at.astimezone(zone),
     )
+
+
+def closures_out(closures: Sequence[SiteClosure], zone: ZoneInfo, now: datetime) -> list[ClosureOut]:
+    """Those of ``closures`` that are not over, by the clock of their site."""
+    return [
+        ClosureOut(
+            id=one.id,
+            starts_at=one.starts_at.astimezone(zone),
+            ends_at=one.ends_at and one.ends_at.astimezone(zone),
+            reason=one.reason,
+            for_good=one.for_good,
+        )
+        for one in closures
+        if one.ended_at is None and (one.ends_at is None or one.ends_at > now)
+    ]
 
 
 def _open(row: SiteRow, calendar: WorkCalendar, now: datetime) -> OpenOut:

@@ -1,0 +1,1 @@
+"""What several calls about persons share: settling requests, who looked."""

@@ -1,0 +1,1 @@
+"""From rows of the domain to answers."""
