@@ -24,6 +24,13 @@ TEST_RING = "t2:aes:" + "QUFB" * 10 + "QUE=" + " t1:gm:" + "QkJC" * 10 + "QkI="
 NEEDS_SERVERS = "no database: run the tests with ./dev test, or set XINBAN_DATABASE_URL and XINBAN_REDIS_URL"
 
 
+def pytest_configure() -> None:
+    """What tests see of the settings of whoever runs them: the servers, and nothing else."""
+    for name in [name for name in os.environ if name.startswith("XINBAN_")]:
+        if name not in ("XINBAN_DATABASE_URL", "XINBAN_REDIS_URL", "XINBAN_TEST_LONG"):
+            del os.environ[name]
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

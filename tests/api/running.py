@@ -45,8 +45,9 @@ class Running:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process' environment with XINBAN_… set from ``settings``; keys are the tests' own unless given."""
-    said = {"keys": TEST_RING, **settings}
+    """This process' environment with XINBAN_… set from ``settings``: production with the tests' own keys unless given."""
+    # All tests call from one address; those of limits turn them on.
+    said = {"env": "production", "keys": TEST_RING, "limits": "off", **settings}
     return {**os.environ, **{f"XINBAN_{name.upper()}": value for name, value in said.items()}}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.schemas import AreasOut, CategoriesOut, DistrictsOut
+from api.schemas.locator import AreasOut, CategoriesOut, DistrictsOut
 from geo.categories import category_file
 from geo.crs import Crs, from_wgs84
 from tests.api.conform import conforms

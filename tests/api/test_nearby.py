@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from api.schemas import NearbyPage
+from api.schemas.locator import NearbyPage
 from geo.crs import Crs, from_wgs84
 from tests.api.conform import conforms
 

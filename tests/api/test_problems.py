@@ -1,8 +1,14 @@
 """Bad input and other refusals: each a problem (RFC 9457) that says what to do, in Chinese or in English."""
 
+import re
+from uuid import UUID
+
 import httpx
 import pytest
 
+from core.actor import Grant
+from core.permissions import RULES
+from tests.api.people import sign_in
 from tests.api.running import exchange
 
 NEARBY = "/v1/sites/nearby?lon=103.615&lat=36.482&crs=wgs84"
@@ -101,26 +107,59 @@ def test_a_cursor_of_one_call_is_not_taken_by_another(api):
     assert_problem(api.get("/v1/sites", params={"next": cursor, "status": "active"}), 404, "invalid-cursor")
 
 
-def get_routes(api):
+def public_gets(api):
+    """Addresses of the locator and of operation: those that anyone may GET and nobody may change."""
     document = api.get("/openapi.json").json()
     site_id = api.get("/v1/sites", params={"limit": 1}).json()["items"][0]["id"]
-    return [path.replace("{site_id}", site_id) for path, calls in document["paths"].items() if "get" in calls]
+    return [
+        path.replace("{site_id}", site_id)
+        for path, calls in document["paths"].items()
+        if set(calls) == {"get"} and calls["get"]["x-permission"] in ("locator.read", "operation.read")
+    ]
 
 
-def test_every_get_names_a_parameter_it_does_not_know(api):
-    paths = get_routes(api)
-    assert len(paths) == 13
+def test_every_public_get_names_a_parameter_it_does_not_know(api):
+    paths = public_gets(api)
+    assert len(paths) >= 13
     for path in paths:
         body = assert_problem(api.get(path, params={"lonn": "1"}), 422, "invalid-request")
         assert "/query/lonn" in [error["pointer"] for error in body["errors"]], path
 
 
+def test_every_call_of_a_signed_in_caller_names_a_parameter_it_does_not_know(api, city_url):
+    admin, resident = (
+        sign_in(city_url, Grant("district_admin", "district")),
+        sign_in(city_url, kind="resident"),
+    )
+    document = api.get("/openapi.json").json()
+    asked = 0
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            if call["x-permission"] not in RULES or RULES[call["x-permission"]].who == "anyone":
+                continue
+            who = resident if RULES[call["x-permission"]].who == "signed_in" else admin
+            answer = api.request(
+                method, re.sub(r"{\w+}", str(UUID(int=1)), path), params={"lonn": "1"}, headers=who
+            )
+            if answer.status_code == 403:
+                continue  # another role's
+            body = assert_problem(answer, 422, "invalid-request")
+            assert "/query/lonn" in [error["pointer"] for error in body["errors"]], path
+            asked += 1
+    assert asked > 50
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_another_method_is_refused_with_those_there_are(api, method):
-    for path in get_routes(api):
+    for path in public_gets(api):
         answer = api.request(method, path)
         assert answer.headers["allow"] == "GET, HEAD", path
         assert "GET, HEAD" in assert_problem(answer, 405, "method-not-allowed")["detail"]
+
+
+def test_the_methods_of_an_address_are_all_named(api):
+    assert api.patch("/v1/me").headers["allow"] == "DELETE, GET, HEAD, PUT"
+    assert api.get("/v1/auth/tokens").headers["allow"] == "DELETE, POST"
 
 
 @pytest.mark.parametrize(

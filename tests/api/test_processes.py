@@ -175,4 +175,12 @@ def test_the_periodic_tasks_are_registered(database_url):
 
     jobs = make_jobs(Settings(database_url=database_url))
     crons = {periodic.task.name: periodic.cron for periodic in jobs.periodic_registry.periodic_tasks.values()}
-    assert crons == {"retry_stalled": "*/5 * * * *", "remove_finished": "17 4 * * *"}
+    assert crons == {
+        "retry_stalled": "*/5 * * * *",
+        "remove_finished": "17 4 * * *",
+        "seal_audit": "* * * * *",
+        "apply_closures": "*/5 * * * *",
+        "escalate_complaints": "*/10 * * * *",
+        "imports.purge": "10 19 * * *",
+        "purge_personal_data": "40 19 * * *",
+    }

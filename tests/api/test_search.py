@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.schemas import SearchPage
+from api.schemas.locator import SearchPage
 from geo.crs import Crs, from_wgs84
 from tests.api.conform import conforms
 

@@ -9,7 +9,7 @@ import pyogrio.raw
 import pytest
 import shapely
 
-from api.schemas import SiteOut, SitePage
+from api.schemas.locator import SiteOut, SitePage
 from geo.crs import Crs, from_wgs84
 from tests.api.conform import conforms
 

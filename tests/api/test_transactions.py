@@ -24,7 +24,8 @@ async def app(database: Database, redis_url: str) -> FastAPI:
     app = FastAPI()
     problems.install(app)
     feed = IndexFeed("", region="CN", shifted=True, clock=lambda: pytest.fail("not started"))
-    app.state.runtime = Runtime(Settings(), database, redis=None, feed=feed)  # type: ignore[arg-type]
+    unused = {"redis": None, "ring": None, "tokens": None, "ended": None, "external": None}
+    app.state.runtime = Runtime(Settings(), database, feed=feed, **unused)  # type: ignore[arg-type]
 
     @app.post("/careful", status_code=201)
     async def careful(session: Session) -> str:

@@ -1,0 +1,66 @@
+"""The README's walk-through: five people do their jobs with curl, word for word."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.api.running import ROOT, XINBAN, environment, running, serving
+
+SECTIONS = {"README.md": "## Five people", "README.zh-CN.md": "## 五个人"}
+ADDRESS = "XINBAN=http://127.0.0.1:8000"
+# In place of ./dev, which would work on the checkout's own servers.
+DEV = """#!/bin/bash
+command=$1
+shift
+case $command in
+    xinban) exec {xinban} "$@" ;;
+    logs) exec tail -n 50 {log} ;;
+esac
+"""
+
+
+def commands(file: str) -> str:
+    text = (ROOT / file).read_text()
+    section = text[text.index(SECTIONS[file]) :]
+    return "".join(re.findall(r"```bash\n(.*?)```", section, re.DOTALL))
+
+
+def test_both_languages_say_the_same():
+    assert commands("README.md") == commands("README.zh-CN.md")
+
+
+@pytest.mark.timeout(180)
+def test_five_people_do_their_jobs(tmp_path, own_city_url, redis_url):
+    settings = {"env": "development", "database_url": own_city_url, "redis_url": redis_url}
+    log = tmp_path / "worker.log"
+    with (
+        serving(tmp_path / "api.log", **settings) as server,
+        running(log, "worker", **settings),
+    ):
+        dev = tmp_path / "dev"
+        dev.write_text(DEV.format(xinban=XINBAN[0], log=log))
+        dev.chmod(0o755)
+        script = commands("README.md")
+        assert script.count(ADDRESS) == 1
+        done = subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, f"XINBAN={server.url}")],
+            cwd=tmp_path,
+            env=environment(**settings) | {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        '"scopes":["book.meal","view"]',
+        "谢谢，已经改好",
+        "厨房检修",
+        '"state":"published"',
+        "whole",
+        '"person.find"',
+    ):
+        assert said in done.stdout, said
+    accesses = done.stdout.splitlines()[-1]
+    assert "site_staff" in accesses
