@@ -164,7 +164,7 @@ class Edge:
             body.check_announced()
             async with asyncio.timeout(self._upload_timeout if SLOW.match(scope["path"]) else self._timeout):
                 await self.app(inner, body.receive, send_with_headers)
-        except Exception as error:
+        except Exception as error:  # of the whole app, and only to choose an answer: what is not ours goes on
             if status:
                 # An answer cut short must end the connection. Behind a whole one the error has been logged.
                 if not complete:

@@ -2,7 +2,7 @@
 
 import api.identity.models
 import api.kept_answers
-import api.messages.models  # noqa: F401
+import api.messages.models  # noqa: F401  for its tables, as all of these
 import booking.feedback.models
 import booking.people.models  # noqa: F401
 import core.audit  # noqa: F401

@@ -48,7 +48,7 @@ def print_table(figures: list[Figure]) -> None:
         ("", "left"),
         ("conditions", "left"),
     ):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # "left" or "right"
     for one in figures:
         verdict = {True: "[green]ok[/]", False: "[red]missed[/]", None: ""}[one.ok]
         table.add_row(

@@ -6,12 +6,16 @@ a checksum, not a secret: a cursor grants nothing that the query itself would no
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from core.errors import InvalidCursor
+
+Row = TypeVar("Row")
+Part = TypeVar("Part")
 
 _DIGEST_BYTES = 8
 _MAX_CHARS = 600
@@ -45,3 +49,36 @@ def decode_cursor(query: bytes, cursor: str) -> list[Any]:
             "This cursor does not belong to this query; start again without `next`.",
         ) from error
     return key
+
+
+def read_cursor(query: bytes, cursor: str | None, *readers: Callable[[Any], Any]) -> tuple[Any, ...] | None:
+    """The key inside ``cursor``, each part read by its reader; None without a cursor.
+
+    Raises InvalidCursor also for a key that somebody made up and put the right digest on.
+    """
+    if cursor is None:
+        return None
+    key = decode_cursor(query, cursor)
+    try:
+        return tuple([read(part) for read, part in zip(readers, key, strict=True)])
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InvalidCursor(
+            "翻页标记无效，请从第一页重新查询。", "This cursor is not valid; start again without `next`."
+        ) from error
+
+
+def read_one(query: bytes, cursor: str | None, reader: Callable[[Any], Part]) -> Part | None:
+    """The same of a key with one part, which is most often an id."""
+    key = read_cursor(query, cursor, reader)
+    return None if key is None else key[0]
+
+
+def next_cursor(
+    query: bytes, found: Sequence[Row], limit: int, key: Callable[[Row], Sequence[Any]]
+) -> str | None:
+    """The cursor behind the first ``limit`` of ``found``, of which one more was read to know whether there is one."""
+    if len(found) <= limit:
+        return None
+    return encode_cursor(
+        query, [part if isinstance(part, int) else str(part) for part in key(found[limit - 1])]
+    )

@@ -84,7 +84,7 @@ async def _put_areas(session: AsyncSession) -> int:
             session,
             SYSTEM,
             source_code=SOURCE,
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,  # type: ignore[arg-type]  # one of the kinds, as the file has it
             name=name,
             name_en=name_en,
             parent_id=parent_id,

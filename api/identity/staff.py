@@ -116,7 +116,7 @@ def staff_query(*, now: datetime) -> Select[Any]:
 async def list_staff(
     session: AsyncSession, actor: Actor, *, q: str | None, after: str | None, limit: int, now: datetime
 ) -> Sequence[Any]:
-    """Accounts behind the username ``after``, one more than ``limit`` when there are more; ``q`` is part of a name."""
+    """Up to ``limit`` accounts behind the username ``after``; ``q`` is part of a name."""
     require(actor, "staff.read")
     conditions: list[ColumnElement[bool]] = []
     if after is not None:
@@ -128,9 +128,7 @@ async def list_staff(
                 StaffAccount.office.contains(q, autoescape=True),
             )
         )
-    rows: Sequence[Any] = (
-        await session.execute(staff_query(now=now).where(*conditions).limit(limit + 1))
-    ).all()
+    rows: Sequence[Any] = (await session.execute(staff_query(now=now).where(*conditions).limit(limit))).all()
     return rows
 
 

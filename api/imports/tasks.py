@@ -55,7 +55,7 @@ def _task(
                 await do(workplace, UUID(job_id))
             except PASSING:
                 raise
-            except Exception:
+            except Exception:  # whatever it was, whoever uploaded the file must not wait for ever
                 await workplace.fail(UUID(job_id))
                 raise
 

@@ -25,7 +25,7 @@ from core.actor import Actor
 from core.audit import AuditEntry, record
 from core.audit.search import Sought, entries_query
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_cursor
 from core.permissions import NotAllowed, NotSignedIn
 
 router = APIRouter()
@@ -84,7 +84,7 @@ async def search_audit(
         )
         for one in shown
     ]
-    return AuditPage(items=items, next=_next(query, shown, more=len(found) > len(shown)))
+    return AuditPage(items=items, next=next_cursor(query, found, asked.limit, _place))
 
 
 @router.get(
@@ -119,8 +119,8 @@ async def list_accesses(
                 reason=entry.reason,
             )
         )
-    entries = [entry for entry, _ in shown]
-    return AccessesPage(items=items, next=_next(query, entries, more=len(found) > len(shown)))
+    following = next_cursor(query, found, asked.limit, lambda row: _place(row[0]))
+    return AccessesPage(items=items, next=following)
 
 
 def _roles(entry: AuditEntry) -> list[str]:
@@ -128,11 +128,9 @@ def _roles(entry: AuditEntry) -> list[str]:
 
 
 def _before(query: bytes, cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, entry_id = decode_cursor(query, cursor)
-    return datetime.fromisoformat(at), UUID(entry_id)
+    key = read_cursor(query, cursor, datetime.fromisoformat, UUID)
+    return None if key is None else (key[0], key[1])
 
 
-def _next(query: bytes, shown: list[AuditEntry], *, more: bool) -> str | None:
-    return encode_cursor(query, [shown[-1].at.isoformat(), str(shown[-1].id)]) if more else None
+def _place(entry: AuditEntry) -> tuple[datetime, UUID]:
+    return entry.at, entry.id

@@ -52,7 +52,7 @@ from booking.people.errors import DelegationInsufficient, PersonNotFound
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_cursor, read_one
 from core.permissions import NotAllowed, NotSignedIn
 from geo.errors import SiteNotFound
 
@@ -109,13 +109,13 @@ async def list_mine(
     """One's own complaints."""
     assert actor.account_id is not None
     fingerprint = f"complaints {actor.account_id}".encode()
-    after = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    after = read_one(fingerprint, asked.next, UUID)
     query = own_complaints_query(actor.account_id, after=after, limit=asked.limit + 1)
     found = (await session.execute(query)).all()
     shown, today = found[: asked.limit], _today(request)
     return ComplaintPage(
         items=[ComplaintItem(**_shown(*row, today)) for row in shown],
-        next=encode_cursor(fingerprint, [str(shown[-1][0].id)]) if len(found) > asked.limit else None,
+        next=next_cursor(fingerprint, found, asked.limit, lambda row: [row[0].id]),
     )
 
 
@@ -195,10 +195,7 @@ async def list_complaints(
 ) -> StaffComplaintPage:
     """Complaints about the sites one answers for; what was written is shown one by one, and that is on record."""
     fingerprint = orjson.dumps(asked.model_dump(mode="json", exclude={"next", "limit"}))
-    after = None
-    if asked.next is not None:
-        deadline_on, last_id = decode_cursor(fingerprint, asked.next)
-        after = date.fromisoformat(deadline_on), UUID(last_id)
+    after = read_cursor(fingerprint, asked.next, date.fromisoformat, UUID)
     today = _today(request)
     rows = (
         await session.execute(
@@ -214,10 +211,9 @@ async def list_complaints(
         )
     ).all()
     shown = rows[: asked.limit]
-    last = shown[-1][0] if len(rows) > asked.limit else None
     return StaffComplaintPage(
         items=[ComplaintItem(**_shown(*row, today)) for row in shown],
-        next=encode_cursor(fingerprint, [last.deadline_on.isoformat(), str(last.id)]) if last else None,
+        next=next_cursor(fingerprint, rows, asked.limit, lambda row: [row[0].deadline_on, row[0].id]),
     )
 
 

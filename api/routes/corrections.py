@@ -38,7 +38,7 @@ from core.actor import Actor
 from core.errors import InvalidCursor
 from core.keyring import KeyRing
 from core.masking import mask_phone
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from core.permissions import NotAllowed, NotSignedIn
 from geo.corrections.errors import CorrectionHandled, CorrectionNotFound, TooManyCorrections
 from geo.corrections.fields import LABELS
@@ -111,14 +111,13 @@ async def list_mine(
     """What one reported while signed in."""
     assert actor.account_id is not None
     fingerprint = f"corrections {actor.account_id}".encode()
-    after = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    after = read_one(fingerprint, asked.next, UUID)
     query = reported_query(actor.account_id, after=after, limit=asked.limit + 1)
     found = (await session.scalars(query)).all()
     shown, ring = found[: asked.limit], runtime_of(request).ring
-    more = len(found) > asked.limit
     return CorrectionPage(
         items=[CorrectionOut(**_shown(ring, one)) for one in shown],
-        next=encode_cursor(fingerprint, [str(shown[-1].id)]) if more else None,
+        next=next_cursor(fingerprint, found, asked.limit, lambda one: [one.id]),
     )
 
 
@@ -147,7 +146,7 @@ async def list_reports(
 ) -> StaffCorrectionPage:
     """Reports about the sites one answers for; `state=open` is the work to do."""
     fingerprint = orjson.dumps(asked.model_dump(mode="json", exclude={"next", "limit"}))
-    after = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    after = read_one(fingerprint, asked.next, UUID)
     rows = (
         await session.execute(
             corrections_query(
@@ -163,7 +162,7 @@ async def list_reports(
     shown, ring = rows[: asked.limit], runtime_of(request).ring
     return StaffCorrectionPage(
         items=[_staff_out(ring, *row) for row in shown],
-        next=encode_cursor(fingerprint, [str(shown[-1][0].id)]) if len(rows) > asked.limit else None,
+        next=next_cursor(fingerprint, rows, asked.limit, lambda row: [row[0].id]),
     )
 
 

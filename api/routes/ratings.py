@@ -48,7 +48,7 @@ from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
 from core.keyring import KeyRing
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from core.permissions import NotSignedIn
 from geo.corrections.fields import LABELS
 from geo.errors import SiteNotFound
@@ -190,13 +190,13 @@ async def list_mine(
     """One's own ratings."""
     assert actor.account_id is not None
     fingerprint = f"ratings {actor.account_id} {asked.site_id}".encode()
-    after = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    after = read_one(fingerprint, asked.next, UUID)
     query = own_ratings_query(actor.account_id, site_id=asked.site_id, after=after, limit=asked.limit + 1)
     found = (await session.scalars(query)).all()
     shown, ring = found[: asked.limit], runtime_of(request).ring
     return RatingPage(
         items=[_rating_out(ring, one) for one in shown],
-        next=encode_cursor(fingerprint, [str(shown[-1].id)]) if len(found) > asked.limit else None,
+        next=next_cursor(fingerprint, found, asked.limit, lambda one: [one.id]),
     )
 
 

@@ -16,7 +16,7 @@ from api.schemas.sign_in import SessionOut, SessionsOut, SessionsParameters
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from core.permissions import NotSignedIn
 
 router = APIRouter(tags=["identity"])
@@ -33,7 +33,7 @@ async def list_own_sessions(
     """Where this account is signed in, the youngest first."""
     assert actor.account_id is not None
     query = f"sessions/{actor.account_id}".encode()
-    after = UUID(decode_cursor(query, asked.next)[0]) if asked.next is not None else None
+    after = read_one(query, asked.next, UUID)
     rows = await list_sessions(
         session, account_id=actor.account_id, after=after, limit=asked.limit + 1, now=clock.now()
     )
@@ -51,7 +51,7 @@ async def list_own_sessions(
             )
             for row in shown
         ],
-        next=encode_cursor(query, [str(shown[-1].id)]) if len(rows) > asked.limit else None,
+        next=next_cursor(query, rows, asked.limit, lambda one: [one.id]),
     )
 
 

@@ -19,7 +19,7 @@ from api.views.sites import geojson_feature, site_item, site_out
 from core import clock
 from core.actor import ANYONE
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from geo.areas import get_area
 from geo.crs import Crs
 from geo.errors import CrsDisabled, CrsMissing, SiteNotFound, UnknownArea
@@ -66,7 +66,7 @@ async def list_published(
     crs = Crs.wgs84 if as_geojson else asked.crs or Crs.wgs84
     check_crs_enabled(asked.crs or crs, shifted=runtime.settings.gcj02_enabled)
     fingerprint = orjson.dumps(asked.model_dump(mode="json", exclude={"next", "limit"}))
-    after = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    after = read_one(fingerprint, asked.next, UUID)
     now = clock.now()
     today = now.astimezone(ZoneInfo(runtime.settings.zone)).date()
     area_id = None
@@ -84,7 +84,7 @@ async def list_published(
     )
     rows = await list_sites(session, query, today=today)
     shown = rows[: asked.limit]
-    following = encode_cursor(fingerprint, [str(shown[-1].site.id)]) if len(rows) > asked.limit else None
+    following = next_cursor(fingerprint, rows, asked.limit, lambda row: [row.site.id])
     items = [SiteItem(**site_item(row, crs, calendar, now)) for row in shown]
     headers = {"Vary": "Accept-Encoding, Accept"}
     if as_geojson:

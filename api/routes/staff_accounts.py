@@ -49,7 +49,7 @@ from api.schemas.accounts import (
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from core.permissions import ROLE_NAMES, SCOPE_NAMES, NotAllowed, NotSignedIn
 
 router = APIRouter(tags=["staff"])
@@ -111,13 +111,13 @@ async def list_staff_accounts(
 ) -> StaffPage:
     """Staff accounts by username, with the roles they hold."""
     filters = f"staff {wanted.q}".encode()
-    after = decode_cursor(filters, wanted.next)[0] if wanted.next is not None else None
+    after = read_one(filters, wanted.next, str)
     rows = await staff.list_staff(
-        session, actor, q=wanted.q, after=after, limit=wanted.limit, now=clock.now()
+        session, actor, q=wanted.q, after=after, limit=wanted.limit + 1, now=clock.now()
     )
     items = [StaffItem.model_validate(row) for row in rows[: wanted.limit]]
-    more = len(rows) > wanted.limit
-    return StaffPage(items=items, next=encode_cursor(filters, [items[-1].username]) if more else None)
+    following = next_cursor(filters, rows, wanted.limit, lambda row: [row.username])
+    return StaffPage(items=items, next=following)
 
 
 @router.post(

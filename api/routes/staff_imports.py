@@ -37,7 +37,7 @@ from api.uploads import form_options, receive
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from core.permissions import NotAllowed, NotSignedIn
 from geo.errors import ImportRefused
 from geo.import_jobs.errors import (
@@ -109,7 +109,7 @@ async def list_imports(
 ) -> Response:
     """Imports, newest first."""
     fingerprint = orjson.dumps([sorted(asked.state), asked.source])
-    before = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    before = read_one(fingerprint, asked.next, UUID)
     rows = await list_jobs(
         session,
         actor,
@@ -119,7 +119,7 @@ async def list_imports(
         limit=asked.limit + 1,
     )
     shown = rows[: asked.limit]
-    following = encode_cursor(fingerprint, [str(shown[-1][0].id)]) if len(rows) > asked.limit else None
+    following = next_cursor(fingerprint, rows, asked.limit, lambda row: [row[0].id])
     return _json(ImportPage(items=[_out(request, *row) for row in shown], next=following))
 
 
@@ -170,12 +170,17 @@ async def show_report(
             headers={**NO_STORE, "Content-Disposition": f'attachment; filename="import-{import_id}.csv"'},
         )
     fingerprint = orjson.dumps([str(import_id), str(job.checked_at), sorted(asked.outcome)])
-    after = int(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else -1
+    after = read_one(fingerprint, asked.next, int)
     lines = await read_lines(
-        session, runtime.ring, job_id=import_id, outcomes=asked.outcome, after=after, limit=asked.limit + 1
+        session,
+        runtime.ring,
+        job_id=import_id,
+        outcomes=asked.outcome,
+        after=-1 if after is None else after,
+        limit=asked.limit + 1,
     )
     shown = lines[: asked.limit]
-    following = encode_cursor(fingerprint, [shown[-1][0]]) if len(lines) > asked.limit else None
+    following = next_cursor(fingerprint, lines, asked.limit, lambda line: [line[0]])
     english = prefers_english(request)
     items: list[LineOut] = [line_out(line, english=english) for _, line in shown]
     return _json(ReportPage(counts=counts_out(job), items=items, next=following))

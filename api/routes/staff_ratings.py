@@ -21,7 +21,7 @@ from booking.feedback.totals import remarks_query, require_remarks
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_one
 from core.permissions import NotAllowed, NotSignedIn
 from geo.errors import SiteNotFound
 
@@ -39,7 +39,7 @@ async def list_remarks(
 ) -> RemarkPage:
     """What people wrote about a site one runs, without who they are; the look is on record."""
     fingerprint = orjson.dumps(asked.model_dump(mode="json", exclude={"next", "limit"}))
-    after = UUID(decode_cursor(fingerprint, asked.next)[0]) if asked.next is not None else None
+    after = read_one(fingerprint, asked.next, UUID)
     await require_remarks(session, actor, site_id=asked.site_id, now=clock.now())
     query = remarks_query(site_id=asked.site_id, after=after, limit=asked.limit + 1)
     found = (await session.scalars(query)).all()
@@ -56,7 +56,7 @@ async def list_remarks(
             )
             for one in shown
         ],
-        next=encode_cursor(fingerprint, [str(shown[-1].id)]) if len(found) > asked.limit else None,
+        next=next_cursor(fingerprint, found, asked.limit, lambda one: [one.id]),
     )
 
 

@@ -32,7 +32,7 @@ from api.views.staff_sites import content_of, show_to_staff
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
-from core.paging import decode_cursor, encode_cursor
+from core.paging import next_cursor, read_cursor, read_one
 from core.permissions import NotAllowed, NotSignedIn
 from geo.errors import (
     CrsDisabled,
@@ -91,10 +91,7 @@ async def list_sites_of_staff(
     now = clock.now()
     tree = runtime_of(request).loaded().categories
     fingerprint = orjson.dumps(["staff_sites", asked.model_dump(mode="json", exclude={"next", "limit"})])
-    after = None
-    if asked.next is not None:
-        confirmed, site_id = decode_cursor(fingerprint, asked.next)
-        after = (datetime.fromisoformat(confirmed), UUID(site_id))
+    after = read_cursor(fingerprint, asked.next, datetime.fromisoformat, UUID)
     rows = await list_staff_sites(
         session,
         actor,
@@ -105,11 +102,8 @@ async def list_sites_of_staff(
         limit=asked.limit + 1,
         now=now,
     )
-    following = None
-    if len(rows) > asked.limit:
-        rows = rows[: asked.limit]
-        following = encode_cursor(fingerprint, [rows[-1].confirmed.isoformat(), str(rows[-1].id)])
-    items = [StaffSiteItem.model_validate(row) for row in rows]
+    following = next_cursor(fingerprint, rows, asked.limit, lambda row: [row.confirmed, row.id])
+    items = [StaffSiteItem.model_validate(row) for row in rows[: asked.limit]]
     return _answer(StaffSitePage(items=items, next=following))
 
 
@@ -229,13 +223,11 @@ async def show_history(
 ) -> Response:
     """Each version: who made it, when, why, and what changed (field: [before, after])."""
     fingerprint = f"history/{site_id}".encode()
-    before = decode_cursor(fingerprint, asked.next)[0] if asked.next is not None else None
+    before = read_one(fingerprint, asked.next, int)
     past = await list_history(session, actor, site_id=site_id, before=before, limit=asked.limit + 1)
-    following = None
-    if len(past) > asked.limit:
-        past = past[: asked.limit]
-        following = encode_cursor(fingerprint, [past[-1].version])
-    return _answer(HistoryPage(items=[PastOut.model_validate(one) for one in past], next=following))
+    following = next_cursor(fingerprint, past, asked.limit, lambda one: [one.version])
+    items = [PastOut.model_validate(one) for one in past[: asked.limit]]
+    return _answer(HistoryPage(items=items, next=following))
 
 
 @router.post(

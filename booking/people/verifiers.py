@@ -60,9 +60,9 @@ class ChecksumVerifier:
         self,
         *,
         reference: UUID,  # noqa: ARG002  # both verifiers are called alike
-        subject: Facts,  # noqa: ARG002
+        subject: Facts,  # noqa: ARG002  a Verifier's signature
         guardian: Facts | None = None,
-        now: datetime,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002  the same
     ) -> Verdict:
         """Always confirmed, except between a guardian and a child."""
         return Verdict(guardian is None, "checksum", self.real_name and guardian is None)

@@ -99,7 +99,7 @@ async def write_gdal(batches: AsyncIterator[list[Row]], path: Path, *, driver: s
 
     try:
         await asyncio.to_thread(write)
-    except Exception as error:
+    except Exception as error:  # whatever GDAL raises
         # GDAL only knows that the stream ended badly; we know why.
         raise failure if failure is not None else OSError(str(error)) from error
     return count

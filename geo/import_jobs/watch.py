@@ -68,7 +68,7 @@ class Fingerprint:
         session: AsyncSession,
         sites: Sequence[SiteIn],
         verdicts: Sequence[Verdict],  # noqa: ARG002  # Snapshots needs both
-        writing: bool,  # noqa: ARG002
+        writing: bool,  # noqa: ARG002  a Watch's signature
     ) -> None:
         """Take note of the sites that rows are compared with."""
         connection = await driver_connection(session)

@@ -36,6 +36,26 @@ DayText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 PhoneNumber = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9+*#() -]{3,32}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
+# Fields of a site that are a column of the same name.
+SAME_FIELDS = (
+    "name",
+    "name_en",
+    "aliases",
+    "address",
+    "description",
+    "url",
+    "status",
+    "alert",
+    "hours",
+    "makeup_hours",
+    "zone",
+    "features",
+    "accessibility",
+    "languages",
+    "batch",
+    "plaque_number",
+    "funding",
+)
 GEOMETRY_TYPES = {"Point", "LineString", "MultiLineString", "Polygon", "MultiPolygon"}
 
 
@@ -88,7 +108,7 @@ class ServiceIn(BaseModel):
 
     @model_validator(mode="after")
     def _ages_in_order(self) -> Self:
-        if None not in (self.minimum_age, self.maximum_age) and self.minimum_age > self.maximum_age:  # type: ignore[operator]
+        if None not in (self.minimum_age, self.maximum_age) and self.minimum_age > self.maximum_age:  # type: ignore[operator]  # neither is None here
             raise ValueError("最小年龄大于最大年龄 / minimum_age is above maximum_age")
         return self
 

@@ -16,52 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.actor import Actor
 from geo.errors import VersionNotFound
 from geo.models import SiteRevision
+from geo.sites.input import SAME_FIELDS
 
 # What an edit may say; the rest of a snapshot tells what else became of the site.
 CONTENT = (
     "category",
-    "name",
-    "name_en",
-    "aliases",
     "geometry",
-    "address",
-    "description",
-    "url",
-    "status",
-    "alert",
-    "hours",
-    "makeup_hours",
-    "zone",
-    "features",
-    "accessibility",
-    "languages",
-    "batch",
-    "plaque_number",
-    "funding",
+    *SAME_FIELDS,
     "operator",
     "phones",
     "services",
     "exceptions",
     "external_ids",
-)
-_SAME = (
-    "name",
-    "name_en",
-    "aliases",
-    "address",
-    "description",
-    "url",
-    "status",
-    "alert",
-    "hours",
-    "makeup_hours",
-    "zone",
-    "features",
-    "accessibility",
-    "languages",
-    "batch",
-    "plaque_number",
-    "funding",
 )
 
 
@@ -90,7 +56,7 @@ STATE = """case when s.published_at is not null then 'published' when s.submitte
     when s.withdrawn_at is not null then 'withdrawn' else 'draft' end"""
 
 # The shape of SiteIn, with the geometry as GeoJSON in WGS84, and of what else staff do. All by primary or site's keys.
-SNAPSHOT = f"""jsonb_build_object('category', s.category_code, {", ".join(f"'{name}', s.{name}" for name in _SAME)},
+SNAPSHOT = f"""jsonb_build_object('category', s.category_code, {", ".join(f"'{name}', s.{name}" for name in SAME_FIELDS)},
     'geometry', st_asgeojson(s.geom, 15)::jsonb,
     'operator', (select jsonb_build_object('name', o.name, 'name_en', o.name_en, 'operating_model', o.operating_model)
         from organisation o where o.id = s.organisation_id),

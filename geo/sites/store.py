@@ -24,34 +24,14 @@ from core.ids import new_id
 from geo.errors import UnknownCategory
 from geo.models import Category, Source
 from geo.sites.children import copy_rows, make_children, write_children
-from geo.sites.input import SiteIn
+from geo.sites.input import SAME_FIELDS, SiteIn
 from geo.sites.operators import put_operators
 from geo.sites.places import SMALLEST_AREA
 from geo.sites.revisions import keep_versions
 
 Verdict = Literal["new", "changed", "unchanged"]
 
-PLAIN_COLUMNS = (
-    "category_code",
-    "name",
-    "name_en",
-    "aliases",
-    "address",
-    "description",
-    "url",
-    "status",
-    "alert",
-    "hours",
-    "makeup_hours",
-    "zone",
-    "features",
-    "accessibility",
-    "languages",
-    "batch",
-    "plaque_number",
-    "funding",
-    "assured_at",
-)
+PLAIN_COLUMNS = ("category_code", *SAME_FIELDS, "assured_at")
 
 # What staff decide here; a source that says nothing of it does not undo it.
 KEPT_COLUMNS = ("status", "alert", "assured_at")

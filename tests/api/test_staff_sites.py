@@ -47,10 +47,10 @@ def admin(edited):
 
 @pytest.fixture
 def site_id(sql):
-    """A published meal point that no other test has taken."""
+    """A published meal point that no other test has taken or changed."""
     ((found,),) = sql.execute(
         "update site set batch = 'taken' where id = (select id from site where category_code = 'meal_point'"
-        " and status = 'active' and batch <> 'taken' order by id limit 1) returning id::text"
+        " and status = 'active' and version = 1 and batch <> 'taken' order by id limit 1) returning id::text"
     ).fetchall()
     return found
 
