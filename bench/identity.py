@@ -23,6 +23,7 @@ from core.ids import new_id
 from core.keyring import Key, KeyRing, Suite
 
 SERVER_CORE, LOAD_CORE = 0, 1
+ENVIRONMENT = "production"  # whose tokens are issued here and accepted there
 # More sessions than a process keeps verified tokens of: none is known when its turn comes again.
 SESSIONS, UNCACHED = 1_000, 2 * CACHED_TOKENS
 GRANTS = (Grant("site_staff", "site", str(new_id())), Grant("site_staff", "township", str(new_id())))
@@ -117,7 +118,7 @@ def _encryption() -> list[Figure]:
 
 def _issue(ring: KeyRing, count: int) -> list[str]:
     """Tokens of ``count`` sessions of staff. The sessions need no rows: only those that ended are looked up."""
-    tokens, now = AccessTokens(ring, environment="production"), clock.now()
+    tokens, now = AccessTokens(ring, environment=ENVIRONMENT), clock.now()
     return [
         tokens.issue(
             account_id=new_id(),
@@ -135,7 +136,7 @@ def _tokens() -> list[Figure]:
     ring, now = KeyRing([Key.create("bench", "aes")]), clock.now()
     times, rounds = 1_000, 5
     issued = _issue(ring, times * rounds)
-    tokens = AccessTokens(ring, environment="production")
+    tokens = AccessTokens(ring, environment=ENVIRONMENT)
     return [
         Figure(
             "verify a token, new",
@@ -161,7 +162,12 @@ def _requests(url: str, *, quick: bool) -> list[Figure]:
         sys.executable, "-m", "uvicorn", "bench.identity_app:make_app", "--factory", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error", "--no-server-header",
     ]  # fmt: skip
-    env = {"XINBAN_DATABASE_URL": url, "XINBAN_KEYS": key.line(), "XINBAN_LIMITS": "on"}
+    env = {
+        "XINBAN_DATABASE_URL": url,
+        "XINBAN_KEYS": key.line(),
+        "XINBAN_LIMITS": "on",
+        "XINBAN_ENV": ENVIRONMENT,
+    }
     with (
         tempfile.TemporaryDirectory() as folder,
         server(command, port=port, ready="/readyz", env=env, core=SERVER_CORE) as ours,
