@@ -167,6 +167,10 @@ class KeyRing:
         """The index value to store, under the current key."""
         return self.current.blind(field, text)
 
+    def lock_number(self, field: str, text: str) -> int:
+        """What to lock on for ``text``: the same in all processes, also while their current keys differ."""
+        return int.from_bytes(min(self.blinds(f"{field}.lock", text))[:8], signed=True)
+
     def blinds(self, field: str, text: str) -> list[bytes]:
         """Index values to look for: under each key, since rows are re-encrypted bit by bit."""
         return [key.blind(field, text) for key in self.keys.values()]

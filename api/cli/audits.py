@@ -145,7 +145,9 @@ async def _check(settings: Settings, ring: KeyRing, head: str | None) -> Checked
         ) as bar:
             task = bar.add_task("", total=total)
             async with database.transaction() as session:
-                return await check(session, ring, head=head, progress=partial(bar.advance, task))
+                return await check(
+                    session, ring, head=head, progress=partial(bar.advance, task), now=clock.now()
+                )
 
 
 def _fail(zh: str, en: str, status: int = FAILED) -> NoReturn:

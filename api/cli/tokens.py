@@ -95,7 +95,9 @@ async def _token(
         if real_name:
             await raise_assurance(session, account=account, to="real_name", now=now)
         tokens = AccessTokens(ring, environment=settings.env)
-        issued = await open_session(session, tokens, account=account, channel="web", device=DEVICE, now=now)
+        issued = await open_session(
+            session, tokens, ring=ring, account=account, channel="web", device=DEVICE, now=now
+        )
     return issued.access_token
 
 

@@ -182,8 +182,7 @@ async def _by_subject(
 
 async def _only_me(session: AsyncSession, ring: KeyRing, field: str, said: str) -> None:
     """Two first sign-ins at once must not make two accounts."""
-    number = int.from_bytes(ring.blind(f"{field}.lock", said)[:8], signed=True)
-    await session.execute(select(func.pg_advisory_xact_lock(number)))
+    await session.execute(select(func.pg_advisory_xact_lock(ring.lock_number(field, said))))
 
 
 async def _own(session: AsyncSession, actor: Actor) -> Account:

@@ -54,7 +54,6 @@ async def send_code(
     phone: str,
     purpose: Purpose,
     subject_id: UUID | None,
-    address: str | None = None,
     said: Mapping[str, str] | None = None,
     now: datetime,
 ) -> CodeSent:
@@ -65,9 +64,8 @@ async def send_code(
     Limits of the caller's address are the route's (``api/limits.py``). Raises CodeTooSoon, TooManyCodes, each with
     ``retry_after_seconds``.
     """
-    blind = ring.blind(PHONE, phone)
     # Two requests for one phone must see each other's code.
-    await session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(blind[:8], signed=True))))
+    await session.execute(select(func.pg_advisory_xact_lock(ring.lock_number(PHONE, phone))))
     await _check_pace(session, phones=ring.blinds(PHONE, phone), purpose=purpose, now=now)
     await session.execute(
         update(OneTimeCode)
@@ -85,7 +83,7 @@ async def send_code(
     session.add(
         OneTimeCode(
             id=new_id(),
-            phone_blind=blind,
+            phone_blind=ring.blind(PHONE, phone),
             purpose=purpose,
             subject_id=subject_id,
             digest=ring.blind(CODE, _said(phone, purpose, subject_id, code)),
@@ -140,18 +138,23 @@ async def _check_pace(session: AsyncSession, *, phones: list[bytes], purpose: Pu
     ).all()
     last = max((one.created_at for one in sent if one.purpose == purpose), default=None)
     if last is not None and last + PAUSE > now:
-        seconds = _seconds(last + PAUSE - now)
-        raise CodeTooSoon(
-            f"请查看手机短信；没有收到的话，{seconds} 秒后可以再发一次。",
-            f"Look at your text messages; if none came, ask again in {seconds} s.",
-            retry_after_seconds=seconds,
-        )
+        raise too_soon(last + PAUSE - now)
     if len(sent) >= CODES_A_DAY:
         raise TooManyCodes(
             "请明天再试，或到社区服务窗口办理。",
             "Try again tomorrow, or come to a community service desk.",
             retry_after_seconds=_seconds(sent[-CODES_A_DAY].created_at + DAY - now),
         )
+
+
+def too_soon(pause: timedelta) -> CodeTooSoon:
+    """The refusal that says how long to wait."""
+    seconds = _seconds(pause)
+    return CodeTooSoon(
+        f"请查看手机短信；没有收到的话，{seconds} 秒后可以再发一次。",
+        f"Look at your text messages; if none came, ask again in {seconds} s.",
+        retry_after_seconds=seconds,
+    )
 
 
 def _said(phone: str, purpose: str, subject_id: UUID | None, code: str) -> str:

@@ -24,6 +24,7 @@ from api.identity.tokens import AccessTokens
 from booking.people.models import Account
 from core.actor import Assurance, Channel
 from core.ids import new_id
+from core.keyring import KeyRing
 
 EndReason = Literal["signed_out", "ended", "refresh_reused", "expired", "erased", "locked"]
 SESSION_DAYS = 30
@@ -56,6 +57,7 @@ async def open_session(
     session: AsyncSession,
     runtime_tokens: AccessTokens,
     *,
+    ring: KeyRing,
     account: Account,
     channel: Channel,
     device: str | None,
@@ -68,7 +70,7 @@ async def open_session(
         id=shown.session_id,
         account_id=account.id,
         channel=channel,
-        device=device,
+        device=None if device is None else ring.encrypt("account_session.device", shown.session_id, device),
         refresh_digest=_digest(shown.secret),
         family_digest=_digest(shown.family),
         generation=1,

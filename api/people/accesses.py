@@ -19,6 +19,7 @@ WORDS = {
         "替您办事的人查看了您的档案（打码）",
         "somebody who acts for you read your record, masked",
     ),
+    "correction.handle": ("查看了您留下的电话", "read the phone you left with a report"),
     "person.reveal": ("查看了您的完整信息", "saw your data unmasked"),
     "person.contact": ("更改了您的联系方式", "changed how you are reached"),
     "person.register": ("为您登记", "registered you"),

@@ -1,12 +1,13 @@
 """What the routes of residents and of the desk share when a request to be, or to act for, somebody is settled."""
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.identity.codes import send_code
+from api.identity.codes import PAUSE, send_code, too_soon
 from api.identity.errors import CodeTooSoon, TooManyCodes
 from api.identity.sessions import recall_tokens
 from api.messages.notices import tell
@@ -17,7 +18,7 @@ from booking.people.delegations import words_of
 from booking.people.errors import CodeNeeded, DelegationNotFound, PersonNotFound
 from booking.people.models import Account, Delegation, Person, PersonRequest
 from booking.people.notices import shown_phone
-from booking.people.persons import Verification, find_own_person, phone_of_account, read_facts
+from booking.people.persons import STRENGTH, Verification, find_own_person, phone_of_account, read_facts
 from booking.people.requests import code_phone_of, find_request, read_request, take_request
 from booking.people.settling import Way, Witnessed, claim, delegate
 from booking.people.verifiers import Verdict, make_verifier
@@ -53,26 +54,25 @@ async def get_request(
 async def send_request_code(
     session: AsyncSession, ring: KeyRing, row: PersonRequest, *, now: datetime
 ) -> None:
-    """Send a code for a request, if one can go anywhere.
+    """Send a code for a request, if one can go anywhere. Raises CodeTooSoon when this request just had one.
 
-    That a phone which the caller did not name had a code just now is not theirs to know: then none is sent, quietly.
-    Raises CodeTooSoon, TooManyCodes about the phone that they named.
+    What else was sent to the phone is not the caller's to know, since it may be one on record: then none is sent, quietly.
     """
+    if row.code_asked_at is not None and row.code_asked_at + PAUSE > now:
+        raise too_soon(row.code_asked_at + PAUSE - now)
+    row.code_asked_at = now
     phone = code_phone_of(ring, row)
     if phone is None:
         return
-    try:
-        account = await session.get_one(Account, row.account_id)
-        # Whoever passes a code on should know to whom, how far and until when they agree.
-        said = {"asked_by": shown_phone(phone_of_account(ring, account)) or ""}
-        if row.until_on is not None:
-            said |= {"scopes": words_of(row.scopes), "until": row.until_on.isoformat()}
+    account = await session.get_one(Account, row.account_id)
+    # Whoever passes a code on should know to whom, how far and until when they agree.
+    said = {"asked_by": shown_phone(phone_of_account(ring, account)) or ""}
+    if row.until_on is not None:
+        said |= {"scopes": words_of(row.scopes), "until": row.until_on.isoformat()}
+    with suppress(CodeTooSoon, TooManyCodes):
         await send_code(
             session, ring, phone=phone, purpose="delegation", subject_id=row.id, said=said, now=now
         )
-    except (CodeTooSoon, TooManyCodes):
-        if phone == read_request(ring, row).phone:
-            raise
 
 
 def no_request() -> DelegationNotFound:
@@ -99,6 +99,9 @@ async def ask_verifier(runtime: Runtime, actor: Actor, *, subject_id: UUID, now:
                     raise PersonNotFound(
                         "请先登记并核验您本人。", "Register and verify yourself first.", person_id=subject_id
                     )
+                if STRENGTH[own.verification] < STRENGTH["desk"]:
+                    # A register that knows parent and child says nothing about who is calling.
+                    raise _desk_confirms()
                 guardian = read_facts(runtime.ring, own)
             elif row.relation != "self":
                 raise CodeNeeded(
@@ -113,11 +116,16 @@ async def ask_verifier(runtime: Runtime, actor: Actor, *, subject_id: UUID, now:
         reference=subject_id, subject=subject, guardian=guardian, now=now
     )
     if guardian is not None and verdict.verification == "checksum":
-        raise CodeNeeded(
-            "监护关系请携带户口本或出生证明到服务窗口确认。",
-            "Guardianship is confirmed at a service desk, with the household register or birth certificate.",
-        )
+        raise _desk_confirms()
     return verdict
+
+
+def _desk_confirms() -> CodeNeeded:
+    return CodeNeeded(
+        "监护关系请携带户口本或出生证明到服务窗口确认；您本人已实名核验的，也可由登记机关确认。",
+        "Guardianship is confirmed at a service desk, with the household register or birth certificate; or by a register,"
+        " once you are confirmed yourself.",
+    )
 
 
 async def settle(

@@ -7,17 +7,24 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.privacy.erasure import erase_account, erase_person
 from api.privacy.retention import RETENTION, Retention
 from core.actor import Actor
 from core.database import Database
-from core.keyring import KeyRing
+from core.errors import DomainError
+from core.keyring import KeyRing, KeyRingError
 
 log = logging.getLogger(__name__)
 
 # Small enough that nobody waits for the locks.
 BATCH = 1_000
+NOBODY = UUID(int=0)  # before every id
+
+
+class PurgeIncomplete(Exception):
+    """Something past its time is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +38,26 @@ class Purged:
 async def purge(
     database: Database, actor: Actor, *, ring: KeyRing, dry_run: bool = False, now: datetime
 ) -> AsyncIterator[Purged]:
-    """Remove what is past its time, one kind after another; ``dry_run`` only counts."""
+    """Remove what is past its time, one kind after another; ``dry_run`` only counts.
+
+    Raises PurgeIncomplete at the end when somebody could not be erased.
+    """
+    left = 0
     for kind in RETENTION:
         if kind.over is None:
             continue
         if dry_run:
             rows = await _count(database, kind, now)
         elif kind.table in ("account", "person"):
-            rows = await _erase(database, actor, ring, kind, now)
+            rows, failed = await _erase(database, actor, ring, kind, now)
+            left += failed
         else:
             rows = await _remove(database, kind, now)
         if rows:
             log.info("purge", extra={"kind": kind.name, "rows": rows, "dry_run": dry_run})
         yield Purged(kind, rows)
+    if left:
+        raise PurgeIncomplete(f"{left} accounts or persons past their time were not erased; the log says why")
 
 
 async def _count(database: Database, kind: Retention, now: datetime) -> int:
@@ -69,14 +83,29 @@ async def _remove(database: Database, kind: Retention, now: datetime) -> int:
             return removed
 
 
-async def _erase(database: Database, actor: Actor, ring: KeyRing, kind: Retention, now: datetime) -> int:
-    async with database.transaction() as session:
-        query = text(f"select id from {kind.table} where {kind.over} order by id limit {BATCH}")
-        ids: list[UUID] = list((await session.scalars(query, {"now": now})).all())
-    for one in ids:
+async def _erase(
+    database: Database, actor: Actor, ring: KeyRing, kind: Retention, now: datetime
+) -> tuple[int, int]:
+    """How many were erased, and how many could not be: one that fails, as when a key is missing, holds up no other."""
+    erased = failed = 0
+    last = NOBODY
+    while True:
         async with database.transaction() as session:
-            if kind.table == "account":
-                await erase_account(session, actor, ring=ring, account_id=one, now=now)
-            else:
-                await erase_person(session, actor, ring=ring, person_id=one, now=now)
-    return len(ids)
+            query = text(
+                f"select id from {kind.table} where id > :last and {kind.over} order by id limit {BATCH}"
+            )
+            ids: list[UUID] = list((await session.scalars(query, {"now": now, "last": last})).all())
+        for one in ids:
+            try:
+                async with database.transaction() as session:
+                    if kind.table == "account":
+                        await erase_account(session, actor, ring=ring, account_id=one, now=now)
+                    else:
+                        await erase_person(session, actor, ring=ring, person_id=one, now=now)
+                erased += 1
+            except (KeyRingError, DomainError, SQLAlchemyError):
+                log.exception("not erased", extra={"kind": kind.name, "id": str(one)})
+                failed += 1
+        if len(ids) < BATCH:
+            return erased, failed
+        last = ids[-1]

@@ -22,6 +22,12 @@ class Retention:
     by: str = "the nightly purge"
 
 
+# Whether somebody was served in the last three years. Delegations and tags stay that long after their end. Uses
+# delegation_person_id_idx, person_tag_person_id_idx and audit_entry_person_id_idx.
+SERVED = """(exists (select from delegation d where d.person_id = person.id)
+    or exists (select from person_tag t where t.person_id = person.id)
+    or exists (select from audit_entry a where a.person_id = person.id and a.at > :now - interval '3 years'))"""
+
 RETENTION: tuple[Retention, ...] = (
     Retention(
         "codes",
@@ -112,11 +118,23 @@ RETENTION: tuple[Retention, ...] = (
         "correction_phones",
         "纠错人的电话",
         "phones left with a correction",
-        "90 days after the answer",
+        "90 days after the answer, a year without one",
         "to ask back",
         "correction",
-        "contact_phone is not null and handled_at < :now - interval '90 days'",
+        "contact_phone is not null and (handled_at < :now - interval '90 days'"
+        " or created_at < :now - interval '1 year')",
         ("contact_phone",),
+    ),
+    Retention(
+        "corrections",
+        "纠错内容",
+        "what a report of a mistake says, and its answer",
+        "3 years",
+        "the history of a site shows why it was changed",
+        "correction",
+        "(text is not null or suggestion is not null or answer is not null)"
+        " and coalesce(handled_at, created_at) < :now - interval '3 years'",
+        ("text", "suggestion", "answer"),
     ),
     Retention(
         "complaints",
@@ -154,13 +172,16 @@ RETENTION: tuple[Retention, ...] = (
         "accounts",
         "账户和本人信息",
         "accounts, and persons they belong to",
-        "as long as used; erased after 3 years without",
+        "as long as used, or as somebody is served through them: a delegation or a tag of these years, or looked up"
+        " for as long as the audit record is kept; erased after 3 years without",
         "what is not used is not needed",
         "account",
         # Uses account_session_account_id_idx; sessions leave a trace for as long as they last.
         "kind = 'resident' and state = 'active' and created_at < :now - interval '3 years'"
         " and not exists (select from account_session s"
-        " where s.account_id = account.id and s.seen_at > :now - interval '3 years')",
+        " where s.account_id = account.id and s.seen_at > :now - interval '3 years')"
+        # An elder may never open the app again while a daughter or a desk acts for her.
+        f" and not exists (select from person where person.account_id = account.id and {SERVED})",
         by="the nightly purge, as when they erase it themselves",
     ),
     Retention(
@@ -171,13 +192,7 @@ RETENTION: tuple[Retention, ...] = (
         " long as the audit record is kept",
         "what is not used is not needed",
         "person",
-        # Delegations and tags stay for 3 years after their end. Uses delegation_person_id_idx,
-        # person_tag_person_id_idx and audit_entry_person_id_idx.
-        "account_id is null and erased_at is null and created_at < :now - interval '3 years'"
-        " and not exists (select from delegation d where d.person_id = person.id)"
-        " and not exists (select from person_tag t where t.person_id = person.id)"
-        " and not exists (select from audit_entry a where a.person_id = person.id"
-        " and a.at > :now - interval '3 years')",
+        f"account_id is null and erased_at is null and created_at < :now - interval '3 years' and not {SERVED}",
         by="the nightly purge, as when they erase it themselves",
     ),
     Retention(

@@ -32,6 +32,7 @@ from api.schemas.corrections import (
     StaffCorrectionPage,
     StaffParameters,
 )
+from booking.people.persons import find_person_of
 from booking.people.phones import InvalidPhone, normalise_phone
 from core import clock
 from core.actor import Actor
@@ -196,8 +197,16 @@ async def reveal_contact(
 ) -> ContactOut:
     """The reporter's phone in full, to call back; who asked and why is on record."""
     ring = runtime_of(request).ring
+    correction, _, _ = await get_correction(session, actor, correction_id=correction_id)
+    reporter = await find_person_of(session, account_id=correction.account_id)
     phone = await read_contact(
-        session, actor, ring=ring, correction_id=correction_id, reason=body.reason, now=clock.now()
+        session,
+        actor,
+        ring=ring,
+        correction=correction,
+        person_ids=[] if reporter is None else [reporter.id],
+        reason=body.reason,
+        now=clock.now(),
     )
     return ContactOut(contact_phone=phone)
 
@@ -214,6 +223,7 @@ async def reveal_contact(
             FieldsNotAllowed,
             UnknownCategory,
             CrsDisabled,
+            *LIMIT_ERRORS,
             *ONCE_ERRORS,
             *STAFF,
         ),
@@ -255,7 +265,7 @@ async def accept(
     "/v1/staff/corrections/{correction_id}/decline",
     responses={
         200: {"model": StaffCorrectionOut},
-        **responses(CorrectionNotFound, CorrectionHandled, *ONCE_ERRORS, *STAFF),
+        **responses(CorrectionNotFound, CorrectionHandled, *LIMIT_ERRORS, *ONCE_ERRORS, *STAFF),
     },
     response_class=Response,
     dependencies=[limited("writes")],

@@ -5,7 +5,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -21,7 +20,7 @@ from api.schemas.people import (
     DelegationsPage,
 )
 from api.views.people import delegation_out
-from booking.people.delegations import require_person
+from booking.people.delegations import find_held, require_person
 from booking.people.errors import (
     DelegationEnded,
     DelegationInsufficient,
@@ -29,7 +28,7 @@ from booking.people.errors import (
     InvalidDelegation,
     PersonNotFound,
 )
-from booking.people.models import Delegation, Person
+from booking.people.models import Person
 from booking.people.offers import (
     accept_delegation,
     decline_delegation,
@@ -54,15 +53,18 @@ async def list_delegations(request: Request, session: Session, actor: Own) -> De
     """What I let others do, and what others let me do or offer me; newest first."""
     ring, now = runtime_of(request).ring, clock.now()
     account = await get_account(session, actor)
+    received = (await session.execute(received_query(account, ring=ring, now=now))).all()
     items = [
         delegation_out(ring, one, person=person, grantee=account, direction="received", now=now)
-        for one, person in (await session.execute(received_query(account, ring=ring, now=now))).all()
+        for one, person in received
     ]
     own = await find_own_person(session, actor)
-    if own is not None:
+    guarded = [person for one, person in received if one.relation == "guardian" and one.state == "active"]
+    for grantor in [*([] if own is None else [own]), *guarded]:
         items += [
-            delegation_out(ring, one, person=own, grantee=grantee, direction="given", now=now)
-            for one, grantee in (await session.execute(given_query(own.id))).all()
+            delegation_out(ring, one, person=grantor, grantee=grantee, direction="given", now=now)
+            for one, grantee in (await session.execute(given_query(grantor.id))).all()
+            if grantee is None or grantee.id != actor.account_id
         ]
     items.sort(key=lambda item: (item.offered_at, item.id), reverse=True)
     return DelegationsPage(items=items)
@@ -162,15 +164,8 @@ async def _person_of_mine(
         return own
     assert person_id is not None
     person = await require_person(session, actor, person_id=person_id, scope="view", now=now)
-    guardian = await session.scalar(
-        select(Delegation.id).where(
-            Delegation.person_id == person_id,
-            Delegation.grantee_id == actor.account_id,
-            Delegation.state == "active",
-            Delegation.relation == "guardian",
-        )
-    )
-    if guardian is None:
+    held = await find_held(session, actor, person_id=person_id, now=now)
+    if held is None or held.relation != "guardian":
         raise DelegationInsufficient(
             "只有本人或监护人可以再授权给别人。", "Only they themselves or a guardian may let others act."
         )

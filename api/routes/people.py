@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from sqlalchemy import select
 from starlette.responses import Response
 
 from api.access import allowed
@@ -24,7 +23,7 @@ from api.schemas.people import (
     VerifyIn,
 )
 from api.views.people import delegated_person_out, own_person_out, request_out
-from booking.people.delegations import require_person
+from booking.people.delegations import find_held, require_person
 from booking.people.errors import (
     BirthDateNeeded,
     CodeNeeded,
@@ -137,14 +136,13 @@ async def show_person(request: Request, session: Session, actor: Own, person_id:
     person = await require_person(session, actor, person_id=person_id, scope="view", now=now)
     if person.account_id == actor.account_id:
         return own_person_out(ring, person)
-    one = await session.scalar(
-        select(Delegation).where(
-            Delegation.person_id == person_id,
-            Delegation.grantee_id == actor.account_id,
-            Delegation.state == "active",
+    one = await find_held(session, actor, person_id=person_id, now=now)
+    if one is None:  # ended between the two looks
+        raise PersonNotFound(
+            "请核对编号；授权可能已结束。",
+            "Check the id; the delegation may have ended.",
+            person_id=person_id,
         )
-    )
-    assert one is not None
     await audit.record(
         session,
         actor,
@@ -277,18 +275,12 @@ async def leave_person(request: Request, session: Session, actor: Own, person_id
         raise SelfExists(
             "要删除自己的信息，请用 DELETE /v1/me。", "To erase your own data use DELETE /v1/me."
         )
-    one = await session.scalar(
-        select(Delegation.id).where(
-            Delegation.person_id == person_id,
-            Delegation.grantee_id == actor.account_id,
-            Delegation.state == "active",
-        )
-    )
+    one = await find_held(session, actor, person_id=person_id, now=now)
     if one is not None:
         await tell(
             session,
             ring,
-            await revoke_delegation(session, actor, ring=ring, delegation_id=one, now=now),
+            await revoke_delegation(session, actor, ring=ring, delegation_id=one.id, now=now),
             now=now,
         )
 

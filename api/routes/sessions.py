@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from api.access import allowed
 from api.identity.errors import SessionNotFound
@@ -11,7 +11,7 @@ from api.identity.sessions import end_own_session, list_sessions
 from api.identity.tokens import ExpiredToken, InvalidToken
 from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
-from api.runtime import Session
+from api.runtime import Session, runtime_of
 from api.schemas.sign_in import SessionOut, SessionsOut, SessionsParameters
 from core import clock
 from core.actor import Actor
@@ -26,12 +26,14 @@ SIGNED_IN = (NotSignedIn, InvalidToken, ExpiredToken)
 
 @router.get("/v1/me/sessions", responses=responses(*SIGNED_IN, InvalidCursor))
 async def list_own_sessions(
+    request: Request,
     session: Session,
     actor: Annotated[Actor, allowed("session.own")],
     asked: Annotated[SessionsParameters, Query()],
 ) -> SessionsOut:
     """Where this account is signed in, the youngest first."""
     assert actor.account_id is not None
+    ring = runtime_of(request).ring
     query = f"sessions/{actor.account_id}".encode()
     after = read_one(query, asked.next, UUID)
     rows = await list_sessions(
@@ -43,7 +45,9 @@ async def list_own_sessions(
             SessionOut(
                 id=row.id,
                 channel=row.channel,
-                device=row.device,
+                device=None
+                if row.device is None
+                else ring.decrypt("account_session.device", row.id, row.device),
                 created_at=row.created_at,
                 seen_at=row.seen_at,
                 expires_at=row.expires_at,

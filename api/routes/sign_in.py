@@ -105,7 +105,6 @@ async def ask_for_code(
         phone=phone,
         purpose="sign_in",
         subject_id=None,
-        address=network_of(request),
         now=clock.now(),
     )
     out = CodeOut(expires_in=int(LIFETIME.total_seconds()), again_in=int(PAUSE.total_seconds()))
@@ -145,6 +144,7 @@ async def sign_in(
         issued = await open_session(
             session,
             runtime.tokens,
+            ring=runtime.ring,
             account=account,
             channel=x_channel,
             device=body.device,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from api.access import allowed
-from api.idempotency import ONCE_ERRORS, OnceRequired
+from api.idempotency import ONCE_ERRORS, Execution, Once, OnceRequired
 from api.imports.download import report_csv
 from api.imports.queue import put_in_queue
 from api.imports.shapes import (
@@ -68,14 +68,18 @@ NO_STORE = {"Cache-Control": "no-store"}
     status_code=202,
     responses={
         202: {"model": ImportOut},
-        **responses(*SIGNED_IN, UploadInvalid, ImportRefused, *LIMIT_ERRORS),
+        **responses(*SIGNED_IN, UploadInvalid, ImportRefused, *LIMIT_ERRORS, *ONCE_ERRORS),
     },
     response_class=Response,
     dependencies=[limited("uploads")],
     openapi_extra=UPLOAD_BODY,
 )
 async def upload(
-    request: Request, session: Session, actor: Importer, asked: Annotated[UploadParameters, Query()]
+    request: Request,
+    session: Session,
+    actor: Importer,
+    once: Once,
+    asked: Annotated[UploadParameters, Query()],
 ) -> Response:
     """Upload a file, as the body itself or as the field `file` of a form; a worker checks it.
 
@@ -96,7 +100,7 @@ async def upload(
             now=clock.now(),
         )
     await put_in_queue(session, work="check", job_id=job.id)
-    return _accepted(request, job)
+    return await _accepted(request, once, job)
 
 
 @router.get(
@@ -219,7 +223,12 @@ async def show_mapping(
 @router.put(
     "/v1/staff/imports/{import_id}/mapping",
     status_code=202,
-    responses={202: {"model": ImportOut}, **responses(*FOUND, ImportState, ImportRefused, ContentRemoved)},
+    responses={
+        202: {"model": ImportOut},
+        **responses(
+            *FOUND, ImportState, ImportRefused, UploadInvalid, ContentRemoved, *LIMIT_ERRORS, *ONCE_ERRORS
+        ),
+    },
     response_class=Response,
     dependencies=[limited("writes")],
     openapi_extra=MAPPING_BODY,
@@ -228,6 +237,7 @@ async def put_mapping(
     request: Request,
     session: Session,
     actor: Importer,
+    once: Once,
     import_id: UUID,
     _: Annotated[NoParameters, Query()],
 ) -> Response:
@@ -239,7 +249,7 @@ async def put_mapping(
         raise UploadInvalid("映射文件须为 UTF-8。", "The mapping must be UTF-8.") from error
     job = await remap(session, actor, job_id=import_id, mapping=text, now=clock.now())
     await put_in_queue(session, work="check", job_id=import_id)
-    return _accepted(request, job)
+    return await _accepted(request, once, job)
 
 
 @router.post(
@@ -272,7 +282,7 @@ async def apply(
     skip = said is not None and said.skip_rejected
     job = await ask_apply(session, actor, job_id=import_id, skip_rejected=skip, now=clock.now())
     await put_in_queue(session, work="apply", job_id=import_id)
-    return await once.answer(_out(request, job, ImportProgress(rows_read=0)), status=202, headers=_at(job))
+    return await _accepted(request, once, job)
 
 
 @router.post(
@@ -280,24 +290,24 @@ async def apply(
     status_code=202,
     responses={
         202: {"model": ImportOut},
-        **responses(*FOUND, ImportState, UndoBlocked, ContentRemoved, *LIMIT_ERRORS),
+        **responses(*FOUND, ImportState, UndoBlocked, ContentRemoved, *LIMIT_ERRORS, *ONCE_ERRORS),
     },
     response_class=Response,
     dependencies=[limited("writes")],
 )
 async def undo(
-    request: Request, session: Session, actor: Importer, import_id: UUID, said: UndoIn
+    request: Request, session: Session, actor: Importer, once: Once, import_id: UUID, said: UndoIn
 ) -> Response:
     """Take an import back: every site is again as it was, new ones are gone. 409 lists what depends on it by now."""
     job = await ask_undo(session, actor, job_id=import_id, reason=said.reason, now=clock.now())
     await put_in_queue(session, work="undo", job_id=import_id)
-    return _accepted(request, job)
+    return await _accepted(request, once, job)
 
 
 @router.delete(
     "/v1/staff/imports/{import_id}",
     status_code=204,
-    responses=responses(*FOUND, ImportState),
+    responses=responses(*FOUND, ImportState, *LIMIT_ERRORS),
     dependencies=[limited("writes")],
 )
 async def forget(
@@ -321,8 +331,9 @@ def _at(job: ImportJob) -> dict[str, str]:
     return {"Location": f"/v1/staff/imports/{job.id}"}
 
 
-def _accepted(request: Request, job: ImportJob) -> Response:
-    return _json(_out(request, job, ImportProgress(rows_read=0)), status=202, headers=_at(job))
+async def _accepted(request: Request, once: Execution, job: ImportJob) -> Response:
+    headers = {**_at(job), "Vary": "Accept-Language"}
+    return await once.answer(_out(request, job, ImportProgress(rows_read=0)), status=202, headers=headers)
 
 
 def _json(out: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

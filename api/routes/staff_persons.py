@@ -11,7 +11,7 @@ from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.people.settling import find_home
 from api.preconditions import IfMatch, version_tag
-from api.problems import responses
+from api.problems import refusal, responses
 from api.runtime import Session, runtime_of
 from api.schemas.persons import (
     ContactIn,
@@ -133,6 +133,8 @@ async def register(
         consented_to=body.consents,
         now=now,
     )
+    if isinstance(person, PersonExists):
+        return refusal(request, person)
     return await once.answer(staff_person_item(ring, person, now=now), status=201)
 
 
@@ -161,7 +163,9 @@ async def show(
     return StaffPersonOut.model_validate(
         staff_person_fields(ring, person, now=now)
         | {
-            "tags": [tag_out(one, now=now) for one in await list_tags(session, actor, person_id=person.id)],
+            "tags": [
+                tag_out(ring, one, now=now) for one in await list_tags(session, actor, person_id=person.id)
+            ],
             "delegations": [
                 delegation_out(
                     ring, one, person=person, grantee=grantee, direction="given", purpose=False, now=now

@@ -86,7 +86,7 @@ async def add_tag(
         until_on=body.until_on,
         now=now,
     )
-    return await once.answer(tag_out(one, now=now), status=201)
+    return await once.answer(tag_out(ring, one, now=now), status=201)
 
 
 @router.post(
@@ -95,13 +95,17 @@ async def add_tag(
     responses=responses(*LIMIT_ERRORS, *DENIED, PersonNotFound, TagNotFound),
 )
 async def take_tag_back(
-    session: Session, actor: Tags, person_id: UUID, tag_id: UUID, body: ReasonIn
+    request: Request, session: Session, actor: Tags, person_id: UUID, tag_id: UUID, body: ReasonIn
 ) -> TagOut:
     """Take a tag back; the history keeps it."""
-    now = clock.now()
+    ring, now = runtime_of(request).ring, clock.now()
     person = await get_visible_person(
         session, actor, person_id=person_id, action="person.tag", lock=True, now=now
     )
     return tag_out(
-        await revoke_tag(session, actor, person=person, tag_id=tag_id, reason=body.reason, now=now), now=now
+        ring,
+        await revoke_tag(
+            session, actor, ring=ring, person=person, tag_id=tag_id, reason=body.reason, now=now
+        ),
+        now=now,
     )

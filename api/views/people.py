@@ -150,7 +150,7 @@ def waiting_out(ring: KeyRing, request: PersonRequest, account: Account) -> Wait
     )
 
 
-def tag_out(one: PersonTag, *, now: datetime) -> TagOut:
+def tag_out(ring: KeyRing, one: PersonTag, *, now: datetime) -> TagOut:
     """A tag, without its evidence."""
     kind, today = tag_kinds().get(one.tag), local_date(now)
     counts = (
@@ -166,7 +166,9 @@ def tag_out(one: PersonTag, *, now: datetime) -> TagOut:
         counts=counts,
         granted_at=one.granted_at,
         revoked_at=one.revoked_at,
-        revoke_reason=one.revoke_reason,
+        revoke_reason=None
+        if one.revoke_reason is None
+        else ring.decrypt("person_tag.revoke_reason", one.id, one.revoke_reason),
     )
 
 

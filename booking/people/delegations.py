@@ -79,6 +79,20 @@ async def require_person(
     return person
 
 
+async def find_held(
+    session: AsyncSession, actor: Actor, *, person_id: UUID, now: datetime
+) -> Delegation | None:
+    """The delegation in force under which the actor acts for somebody. Uses delegation_grantee_id_idx."""
+    return await session.scalar(
+        select(Delegation).where(
+            Delegation.person_id == person_id,
+            Delegation.grantee_id == actor.account_id,
+            Delegation.state == "active",
+            Delegation.until_on >= local_date(now),
+        )
+    )
+
+
 def check_end(until_on: date, *, today: date) -> None:
     """Raises InvalidDelegation: the last day is over, or too far away."""
     latest = add_years(today, LONGEST_YEARS)

@@ -12,11 +12,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from booking.people.consents import Purpose, record_consents
 from booking.people.dates import local_date
 from booking.people.documents import Document, Sex, compact_number
-from booking.people.errors import BirthDateNeeded, OutsideScope, PersonNotFound
+from booking.people.errors import BirthDateNeeded, OutsideScope, PersonExists, PersonNotFound
 from booking.people.models import Person, PersonRequest
 from booking.people.persons import add_person, find_by_document, lock_document, lock_person
 from booking.people.requests import KEPT
@@ -24,7 +25,7 @@ from core import audit
 from core.actor import Actor
 from core.audit import AuditEntry
 from core.keyring import KeyRing
-from core.permissions import may, scopes
+from core.permissions import scopes
 
 SHIFT = timedelta(hours=10)
 MOST_FOUND = 50
@@ -49,15 +50,19 @@ class Sought:
     name: str | None = None
 
 
-def lives_inside(actor: Actor, action: str) -> ColumnElement[bool]:
-    """Condition on Person: the home is where the actor may do ``action``."""
+def lives_inside(
+    actor: Actor,
+    action: str,
+    home: InstrumentedAttribute[UUID | None] = Person.home_area_id,
+) -> ColumnElement[bool]:
+    """Condition: the ``home`` is where the actor may do ``action``."""
     within = scopes(actor, action)
     if within is None:
         return true()
     areas = [UUID(area) for area in within.get("township", ())]
     if not areas:
         return false()
-    return Person.home_area_id.in_(text(INSIDE).bindparams(areas=areas).columns(Person.id))
+    return home.in_(text(INSIDE).bindparams(areas=areas).columns(Person.id))
 
 
 def has_desk(actor: Actor, action: str) -> bool:
@@ -97,14 +102,20 @@ async def search_persons(
 
 
 def requests_query(actor: Actor, *, ring: KeyRing, id_number: str, now: datetime) -> Select[PersonRequest]:
-    """Requests that wait about this document, for who may witness them. Uses person_request_id_number_blind_idx."""
-    blinds = ring.blinds("person_request.id_number", compact_number(id_number))
+    """Requests that wait about this document, for who may witness them: a desk, or who is responsible for where the person
+    lives. Uses person_request_id_number_blind_idx.
+    """
+    number, action = compact_number(id_number), "delegation.witness"
+    known = select(Person.id).where(
+        Person.id_number_blind.in_(ring.blinds("person.id_number", number)), lives_inside(actor, action)
+    )
+    typed = lives_inside(actor, action, PersonRequest.home_area_id)
     return (
         select(PersonRequest)
         .where(
-            PersonRequest.id_number_blind.in_(blinds),
+            PersonRequest.id_number_blind.in_(ring.blinds("person_request.id_number", number)),
             PersonRequest.requested_at > now - KEPT,
-            true() if may(actor, "delegation.witness") else false(),
+            true() if has_desk(actor, action) else or_(known.exists(), typed),
         )
         .order_by(PersonRequest.requested_at)
         .limit(MOST_FOUND)
@@ -164,16 +175,30 @@ async def register_person(
     home_area_id: UUID | None,
     consented_to: Collection[Purpose],
     now: datetime,
-) -> Person:
+) -> Person | PersonExists:
     """Register somebody who came with their document and signed on paper.
 
-    Raises PersonExists, BirthDateNeeded, OutsideScope.
+    That they are known already is returned, since the question is on record: it tells that they are. Raises
+    BirthDateNeeded, OutsideScope.
     """
     await require_inside(session, actor, action="person.register", home_area_id=home_area_id)
     born = document.birth_on or birth_on
     if born is None or born > local_date(now):
         raise BirthDateNeeded("请按证件填写 birth_on。", "Send birth_on as the document says.")
     await lock_document(session, actor, ring=ring, number=document.number)
+    known = await find_by_document(session, actor, ring=ring, number=document.number)
+    if known is not None:
+        await audit.record(
+            session,
+            actor,
+            action="person.register",
+            object_kind="person",
+            object_id=known.id,
+            person_ids=[known.id],
+            detail={"refused": PersonExists.code},
+            now=now,
+        )
+        return PersonExists("请先查找这个人。", "Look the person up first.")
     person = await add_person(
         session,
         actor,

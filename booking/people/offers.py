@@ -8,8 +8,18 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.people.dates import local_date
-from booking.people.delegations import activate, check_end, end, record_step, said_of, told
-from booking.people.errors import DelegationEnded, DelegationNotFound, InvalidDelegation
+from booking.people.delegations import (
+    activate,
+    allows,
+    check_end,
+    end,
+    end_delegations,
+    find_held,
+    record_step,
+    said_of,
+    told,
+)
+from booking.people.errors import DelegationEnded, DelegationNotFound, InvalidDelegation, PersonNotFound
 from booking.people.models import Account, Delegation, Person
 from booking.people.notices import Notice
 from booking.people.persons import get_account, lock_person, phone_of_account
@@ -36,15 +46,19 @@ async def offer_delegation(
 ) -> tuple[Delegation, Notice]:
     """Let whoever signs in with ``phone`` (E.164) act for the actor's ``person``; it waits for their acceptance.
 
-    An offer to the same phone replaces the one before. Whether the phone is known makes no difference. Raises
-    InvalidDelegation.
+    An offer to the same phone replaces the one before. Whether the phone is known makes no difference. A guardian gives
+    no more than they hold, and no longer. Raises InvalidDelegation, PersonNotFound.
     """
     check_end(until_on, today=local_date(now))
     account = await get_account(session, actor)
     blinds = ring.blinds("delegation.grantee_phone", phone)
     if phone == phone_of_account(ring, account):
         raise InvalidDelegation("这是您自己的手机号。", "This is your own phone.")
-    await lock_person(session, actor, person_id=person.id)
+    locked = await lock_person(session, actor, person_id=person.id)
+    if locked is None or locked.erased_at is not None:
+        raise PersonNotFound("请核对编号。", "Check the id.", person_id=person.id)
+    if person.account_id != account.id:
+        await _check_guardian(session, actor, person=person, scopes=scopes, until_on=until_on, now=now)
     await session.execute(
         update(Delegation)
         .where(
@@ -113,10 +127,15 @@ async def decline_delegation(
 async def revoke_delegation(
     session: AsyncSession, actor: Actor, *, ring: KeyRing, delegation_id: UUID, now: datetime
 ) -> list[Notice]:
-    """End it at once, by either side; ending it again changes nothing. Raises DelegationNotFound."""
+    """End it at once, by either side, a child's guardian too; ending it again changes nothing. Raises DelegationNotFound."""
     account = await get_account(session, actor)
-    one, person = await _mine(session, actor, ring=ring, account=account, delegation_id=delegation_id)
-    by_grantor = person.account_id == account.id
+    one, person = await _locked(session, actor, delegation_id=delegation_id)
+    holds = account.id == one.grantee_id or _waits_for(ring, one, account)
+    by_grantor = person.account_id == account.id or (
+        not holds and await _guards(session, actor, person_id=person.id, now=now)
+    )
+    if not (holds or by_grantor):
+        raise _unknown()
     if not by_grantor and one.state == "pending":
         return await decline_delegation(session, actor, ring=ring, delegation_id=delegation_id, now=now)
     by = "grantor" if by_grantor else "grantee"
@@ -164,7 +183,7 @@ def received_query(account: Account, *, ring: KeyRing, now: datetime) -> Select[
 
 
 def given_query(person_id: UUID) -> Select[Delegation, Account | None]:
-    """What a person gave, with whoever holds it, ended ones too; newest first."""
+    """What a person gave, or a guardian for them, with whoever holds it, ended ones too; newest first."""
     return (
         select(Delegation, Account)
         .outerjoin(Account, Account.id == Delegation.grantee_id)
@@ -193,9 +212,50 @@ async def _revoke(
     await session.flush()
     await record_step(session, actor, one, action="delegation.revoke", reason=reason, now=now)
     notices = told(ring, "delegation_revoked", person, one, grantee)
+    if one.relation == "guardian" and person.account_id is None and not await _has_guardian(session, person):
+        # What guardians let others do ends with the last of them.
+        notices += await end_delegations(session, actor, ring=ring, person=person, now=now)
     return (
         [*notices, Notice(waiting, "delegation_revoked", said_of(ring, person, one))] if waiting else notices
     )
+
+
+async def _check_guardian(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    person: Person,
+    scopes: Sequence[str],
+    until_on: date,
+    now: datetime,
+) -> None:
+    held = await find_held(session, actor, person_id=person.id, now=now)
+    if held is None or held.relation != "guardian":
+        raise PersonNotFound("请核对编号；授权可能已结束。", "Check the id.", person_id=person.id)
+    if until_on > held.until_on:
+        raise InvalidDelegation(
+            f"监护到 {held.until_on} 为止，请改早一些。",
+            f"You are guardian until {held.until_on}; end it by then.",
+            errors=[{"pointer": "/body/until", "reason": f"… {held.until_on}"}],
+        )
+    if beyond := [scope for scope in scopes if not allows(held.scopes, scope)]:
+        raise InvalidDelegation(
+            "不能超出您自己的授权范围。", f"You do not hold this yourself: {', '.join(beyond)}."
+        )
+
+
+async def _guards(session: AsyncSession, actor: Actor, *, person_id: UUID, now: datetime) -> bool:
+    held = await find_held(session, actor, person_id=person_id, now=now)
+    return held is not None and held.relation == "guardian"
+
+
+async def _has_guardian(session: AsyncSession, person: Person) -> bool:
+    found = select(Delegation.id).where(
+        Delegation.person_id == person.id,
+        Delegation.relation == "guardian",
+        Delegation.state == "active",
+    )
+    return await session.scalar(found.limit(1)) is not None
 
 
 async def _offered(
@@ -204,16 +264,6 @@ async def _offered(
     """An offer to the account's phone, or what became of it; person and offer locked, in this order."""
     one, person = await _locked(session, actor, delegation_id=delegation_id)
     if one.grantee_id != account.id and not _waits_for(ring, one, account):
-        raise _unknown()
-    return one, person
-
-
-async def _mine(
-    session: AsyncSession, actor: Actor, *, ring: KeyRing, account: Account, delegation_id: UUID
-) -> tuple[Delegation, Person]:
-    """A delegation the account has on either side; person and delegation locked, in this order."""
-    one, person = await _locked(session, actor, delegation_id=delegation_id)
-    if account.id not in (person.account_id, one.grantee_id) and not _waits_for(ring, one, account):
         raise _unknown()
     return one, person
 

@@ -120,7 +120,14 @@ async def find_by_document(
 
 async def find_own_person(session: AsyncSession, actor: Actor) -> Person | None:
     """The person whose account the actor is."""
-    return await session.scalar(select(Person).where(Person.account_id == actor.account_id))
+    return await find_person_of(session, account_id=actor.account_id)
+
+
+async def find_person_of(session: AsyncSession, *, account_id: UUID | None) -> Person | None:
+    """The person whose account this is."""
+    if account_id is None:
+        return None
+    return await session.scalar(select(Person).where(Person.account_id == account_id))
 
 
 async def get_account(session: AsyncSession, actor: Actor, *, lock: bool = False) -> Account:
@@ -131,17 +138,6 @@ async def get_account(session: AsyncSession, actor: Actor, *, lock: bool = False
     account = await session.scalar(query)
     assert account is not None
     return account
-
-
-async def find_account_by_phone(
-    session: AsyncSession, actor: Actor, *, ring: KeyRing, phone: str
-) -> Account | None:
-    """The resident who signs in with this phone (E.164)."""
-    return await session.scalar(
-        select(Account).where(
-            Account.phone_blind.in_(ring.blinds("account.phone", phone)), Account.kind == "resident"
-        )
-    )
 
 
 async def lock_person(session: AsyncSession, actor: Actor, *, person_id: UUID) -> Person | None:

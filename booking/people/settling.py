@@ -199,7 +199,8 @@ async def _take_over(
         former = await session.get_one(Account, person.account_id)
         former_phone = phone_of_account(ring, former)
         if former.assurance == "real_name":
-            former.assurance = "phone"
+            former.assurance = "none" if former.phone is None else "phone"
+            former.version += 1
         if former_phone is not None:
             notices.append(Notice(former_phone, "person_moved", {"person": mask_name(name_of(ring, person))}))
     # A code that went to a phone which was not theirs proves nothing; papers and registers do.

@@ -9,7 +9,7 @@ from typing import cast
 from uuid import UUID
 
 import yaml
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.people.dates import local_date
@@ -49,16 +49,6 @@ def tag_kinds() -> Mapping[str, TagKind]:
         )
         for one in yaml.safe_load(FILE.read_text())
     }
-
-
-def tags_on_query(person_id: UUID, day: date) -> Select[PersonTag]:
-    """Tags that count for a person on ``day``. Uses person_tag_person_id_idx."""
-    return select(PersonTag).where(
-        PersonTag.person_id == person_id,
-        PersonTag.revoked_at.is_(None),
-        PersonTag.from_on <= day,
-        or_(PersonTag.until_on.is_(None), PersonTag.until_on >= day),
-    )
 
 
 async def list_tags(session: AsyncSession, actor: Actor, *, person_id: UUID) -> Sequence[PersonTag]:
@@ -114,7 +104,14 @@ async def grant_tag(
 
 
 async def revoke_tag(
-    session: AsyncSession, actor: Actor, *, person: Person, tag_id: UUID, reason: str, now: datetime
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    ring: KeyRing,
+    person: Person,
+    tag_id: UUID,
+    reason: str,
+    now: datetime,
 ) -> PersonTag:
     """Take a tag back from now on; a second time changes nothing. Raises TagNotFound."""
     one = await session.scalar(
@@ -123,9 +120,11 @@ async def revoke_tag(
     if one is None:
         raise TagNotFound("请核对编号。", "Check the id.")
     if one.revoked_at is None:
-        one.revoked_at, one.revoked_by, one.revoke_reason = now, actor.account_id, reason
+        one.revoked_at, one.revoked_by = now, actor.account_id
+        one.revoke_reason = ring.encrypt("person_tag.revoke_reason", one.id, reason)
         await session.flush()
-        await _record(session, actor, one, action="person.untag", reason=reason, now=now)
+        # The reason stays with the tag, encrypted: it may name somebody.
+        await _record(session, actor, one, action="person.untag", reason=None, now=now)
     return one
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,7 +47,12 @@ class Checked:
 
 
 async def check(
-    session: AsyncSession, ring: KeyRing, *, head: str | None = None, progress: Callable[[int], None]
+    session: AsyncSession,
+    ring: KeyRing,
+    *,
+    head: str | None = None,
+    progress: Callable[[int], None],
+    now: datetime,
 ) -> Checked:
     """Read all seals and entries as of one instant; ``progress`` hears of each seal.
 
@@ -57,6 +63,8 @@ async def check(
     checked = Checked()
     purge = await find_last_purge(session)
     checked.purged_through = purged_through(purge)
+    if purge is not None and purge.at > now:
+        checked.found(f"清除记录 {purge.id} 的时间在将来", f"the purge {purge.id} is dated in the future")
     before: AuditSeal | None = None
     present = 0
     while True:
@@ -72,7 +80,7 @@ async def check(
             _check_chain(checked, ring, before, seal)
             if seal.number > checked.purged_through:
                 present += await _check_entries(session, checked, seal)
-            elif purge is not None and seal.sealed_at > purge.at - KEPT_AT_LEAST:
+            elif purge is not None and seal.sealed_at > min(purge.at, now) - KEPT_AT_LEAST:
                 checked.found(
                     f"封存 {seal.number} 未满保存期就被清除", f"seal {seal.number} was purged before its time"
                 )

@@ -1,6 +1,6 @@
 """Staff answer reports: accepted into an edit of the site, or declined; the answer is for the reporter to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -61,22 +61,29 @@ async def get_correction(
 
 
 async def read_contact(
-    session: AsyncSession, actor: Actor, *, ring: KeyRing, correction_id: UUID, reason: str, now: datetime
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    ring: KeyRing,
+    correction: Correction,
+    person_ids: Collection[UUID],
+    reason: str,
+    now: datetime,
 ) -> str | None:
-    """The phone a reporter left, whole (E.164); on record. Raises CorrectionNotFound."""
-    correction, _, _ = await get_correction(session, actor, correction_id=correction_id)
+    """The phone a reporter left, whole (E.164); on record, with the persons whose it is as far as they are known."""
     await record(
         session,
         actor,
         action=ACTION,
         object_kind="correction",
-        object_id=correction_id,
+        object_id=correction.id,
+        person_ids=person_ids,
         reason=reason,
         detail={"read": ["contact_phone"]},
         now=now,
     )
     sealed = correction.contact_phone
-    return None if sealed is None else ring.decrypt("correction.contact_phone", correction_id, sealed)
+    return None if sealed is None else ring.decrypt("correction.contact_phone", correction.id, sealed)
 
 
 async def accept_correction(

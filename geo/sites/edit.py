@@ -21,9 +21,9 @@ from core.actor import Actor
 from core.audit import record
 from core.database import driver_connection
 from core.ids import new_id
-from core.permissions import Place, covers, require, require_at
+from core.permissions import Place, covers, require, require_at, scopes
 from geo.errors import FieldsNotAllowed, SiteInvalid, UnknownCategory
-from geo.models import Category, Site, Source
+from geo.models import Category, Organisation, Site, Source
 from geo.sites.children import make_children, write_children
 from geo.sites.held import Held, changing, hold_site, set_columns, state_of
 from geo.sites.input import OperatorIn, SiteIn
@@ -71,7 +71,7 @@ async def create_site(
 ) -> UUID:
     """A draft; its id. ``content``: fields of SiteIn, ``geometry`` as GeoJSON in WGS84.
 
-    Raises SiteInvalid, UnknownCategory, NotSignedIn, NotAllowed.
+    Raises SiteInvalid, UnknownCategory, NotSignedIn, NotAllowed, FieldsNotAllowed.
     """
     require(actor, "site.create")
     site_id = new_id()
@@ -81,7 +81,7 @@ async def create_site(
     await session.execute(
         insert(Source).values(code=STAFF_SOURCE, name=STAFF_SOURCE_NAME).on_conflict_do_nothing()
     )
-    columns = await _columns(session, site, CONTENT)
+    columns = await _columns(session, actor, site, CONTENT)
     session.add(
         Site(
             id=site_id,
@@ -149,7 +149,7 @@ async def edit_site(
     async with changing(
         session, actor, held, action="site.edit", act=act, reason=reason, fields=fields, now=now
     ) as new_version:
-        columns = await _columns(session, site, fields)
+        columns = await _columns(session, actor, site, fields)
         columns["staff_fields"] = sorted({*held.site.staff_fields, *fields} - set(handed_back))
         await set_columns(session, site_id, columns)
         if "geometry" in fields:
@@ -238,7 +238,9 @@ def _content_of(site: SiteIn) -> dict[str, Any]:
     return said
 
 
-async def _columns(session: AsyncSession, site: SiteIn, fields: Sequence[str]) -> dict[str, Any]:
+async def _columns(
+    session: AsyncSession, actor: Actor, site: SiteIn, fields: Sequence[str]
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in COLUMNS:
         if name in fields:
@@ -249,11 +251,29 @@ async def _columns(session: AsyncSession, site: SiteIn, fields: Sequence[str]) -
     if "geometry" in fields:
         values["geom"] = from_shape(site.geometry, srid=4326)
     if "operator" in fields:
-        values["organisation_id"] = await _operator(session, site.operator) if site.operator else None
+        values["organisation_id"] = await _operator(session, actor, site.operator) if site.operator else None
     return values
 
 
-async def _operator(session: AsyncSession, operator: OperatorIn) -> UUID:
+async def _operator(session: AsyncSession, actor: Actor, operator: OperatorIn) -> UUID:
+    """Raises FieldsNotAllowed: an operator is one record, and changing it changes every site it runs."""
+    known = await session.scalar(
+        select(Organisation).where(
+            Organisation.source_code == STAFF_SOURCE, Organisation.name == operator.name
+        )
+    )
+    if known is not None:
+        said, is_so = (operator.name_en, operator.operating_model), (known.name_en, known.operating_model)
+        if said == is_so:
+            return known.id
+        if scopes(actor, "site.publish") is not None:
+            raise FieldsNotAllowed(
+                "这个运营主体已有登记，其英文名和运营模式须由区级管理员修改；请按已有登记填写。",
+                "This operator is known; its English name and operating model are changed by the district. Send them as"
+                " they are.",
+                fields=["operator"],
+                known={"name_en": known.name_en, "operating_model": known.operating_model},
+            )
     await session.execute(
         insert(Source).values(code=STAFF_SOURCE, name=STAFF_SOURCE_NAME).on_conflict_do_nothing()
     )

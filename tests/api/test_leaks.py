@@ -17,7 +17,7 @@ from tests.api.outside import outside
 from tests.api.people import sign_in
 from tests.api.residents import id_number, last_code
 from tests.api.running import running, serving, wait_until
-from tests.api.signing_in import bearer, sign_in_by_phone
+from tests.api.signing_in import ask_for_code, bearer, code_of, sign_in_by_phone
 from tests.conftest import create_database, drop_database, url_of
 
 TODAY = datetime.now(UTC).date()
@@ -141,6 +141,10 @@ def spend_a_day(day: Day, url: str, database_url: str) -> None:
     )
     daughter("POST", "/v1/me/delegations", {"phone": grantee, "scopes": ["view"], "until": NEXT_YEAR})
     daughter("GET", "/v1/me/export")
+    # What people call their devices.
+    named = {"grant": "phone_code", "phone": grantee, "device": f"{mother_name}的手机"}
+    assert ask_for_code(url, grantee).status_code == 202
+    anyone("POST", "/v1/auth/tokens", named | {"code": code_of(database_url, grantee)})
     daughter("GET", "/v1/me/accesses")
 
     # What residents say, with more in it than they needed to say.
@@ -168,7 +172,8 @@ def spend_a_day(day: Day, url: str, database_url: str) -> None:
     everything = {"fields": ["name", "id_number", "phone"], "reason": "办理补贴"}
     admin("POST", f"/v1/staff/persons/{person}/reveal", everything)
     tag = {"tag": "low_income", "evidence": day.evidence, "until_on": NEXT_YEAR}
-    admin("POST", f"/v1/staff/persons/{person}/tags", tag)
+    tag = admin("POST", f"/v1/staff/persons/{person}/tags", tag).json()["id"]
+    admin("POST", f"/v1/staff/persons/{person}/tags/{tag}/revoke", {"reason": f"{desk_name}已脱贫"})
     moved = {"phone": changed, "home_area": home, "reason": "换号"}
     admin("PUT", f"/v1/staff/persons/{person}/contact", moved, If_Match=version)
     admin("POST", f"/v1/staff/corrections/{correction['id']}/contact", {"reason": "回电核实"})

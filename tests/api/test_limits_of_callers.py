@@ -316,3 +316,11 @@ def test_every_call_that_changes_something_is_limited():
         for method in route.methods - {"GET"}
     }
     assert unlimited == by_hand
+
+
+def test_every_limited_call_documents_that_it_may_be_too_much():
+    assert [
+        route.path
+        for route in create_app(Settings()).routes
+        if isinstance(route, APIRoute) and limit_of(route.dependant) and 429 not in route.responses
+    ] == []

@@ -167,6 +167,14 @@ def test_a_guardian_is_asked_about_together_with_the_child(somebody):
     assert (alone.status_code, alone.json()["code"]) == (404, "person-not-found")
     request = waiting(somebody, own)
     assert somebody.call("POST", f"/v1/me/people/{request}/verify", {}).status_code == 200
+    # A name and number that only a phone stands for are anybody's: the register's word on the child is not enough.
+    with psycopg.connect(somebody.database_url) as connection:
+        proven = "update person set verification = %s where account_id = %s"
+        connection.execute(proven, ("phone", somebody.account_id))
+        connection.commit()
+        unproven = somebody.signed_in_again().call("POST", f"/v1/me/people/{asked['id']}/verify", {})
+        assert (unproven.status_code, unproven.json()["code"]) == (409, "code-needed")
+        connection.execute(proven, ("webhook", somebody.account_id))
     eventually(lambda: somebody.call("GET", "/v1/me").status_code == 401)
     again = somebody.signed_in_again()
     done = again.call("POST", f"/v1/me/people/{asked['id']}/verify", {})

@@ -136,6 +136,17 @@ def test_the_answer_does_not_tell_whether_the_person_is_known(place, daughter, m
     assert answers[0] == answers[1]
 
 
+def test_asking_for_another_code_at_once_does_not_tell_either(place, daughter, mother):
+    known = id_number()
+    mother.register("王秀英", known)
+    answers = []
+    for number in (known, id_number()):
+        asked = daughter.call("POST", "/v1/me/people", for_mother(number, phone())).json()
+        again = daughter.call("POST", f"/v1/me/people/{asked['id']}/code")
+        answers.append((again.status_code, again.json()["code"]))
+    assert answers == [(429, "code-too-soon")] * 2
+
+
 def test_the_code_goes_to_the_phone_on_record_and_never_to_the_one_a_stranger_gives(place, daughter, mother):
     number, stranger = id_number(), phone()
     mother.register("王秀英", number)

@@ -14,13 +14,14 @@ from psycopg import sql
 import api.tables
 from api.privacy.erasure import erase_account
 from api.privacy.holdings import ELSEWHERE, HOLDINGS
-from api.privacy.purge import BATCH, purge
+from api.privacy.purge import BATCH, PurgeIncomplete, purge
 from api.privacy.retention import RETENTION, as_table
 from booking.people.models import Person
 from booking.people.persons import set_name
 from core import clock
 from core.actor import SYSTEM
 from core.ids import new_id
+from core.keyring import Key, KeyRing
 from tests.api.residents import RING, id_number, last_code, messages, phone, resident
 from tests.api.running import ROOT, XINBAN, environment, serving
 from tests.api.test_me import eventually
@@ -302,6 +303,67 @@ async def test_an_account_unused_for_three_years_is_erased_and_a_used_one_is_not
             accounts["unused"]: "erased",
             accounts["used"]: "active",
         }
+
+
+async def test_an_elder_whom_a_daughter_acts_for_is_in_use_though_she_never_signs_in(database, ring):
+    now = clock.now()
+    long_ago = now - timedelta(days=4 * 366)
+    elder, daughter, person = new_id(), new_id(), new_id()
+    async with database.transaction() as session:
+        connection = await session.connection()
+        for account, created_at in ((elder, long_ago), (daughter, now)):
+            await connection.exec_driver_sql(
+                "insert into account (id, kind, created_at) values (%s, 'resident', %s)",
+                (account, created_at),
+            )
+        one = Person(id=person, account_id=elder, created_at=long_ago)
+        set_name(ring, one, "王秀英")
+        session.add(one)
+        await session.flush()
+        await connection.exec_driver_sql(
+            "insert into delegation (id, person_id, grantee_id, relation, scopes, until_on, state, offered_at)"
+            " values (%s, %s, %s, 'child', '{view}', %s, 'active', %s)",
+            (new_id(), person, daughter, now.date() + timedelta(days=30), now),
+        )
+
+    async def erased():
+        removed = {one.kind.name: one.rows async for one in purge(database, SYSTEM, ring=ring, now=now)}
+        return removed["accounts"]
+
+    assert await erased() == 0
+    async with database.transaction() as session:
+        await (await session.connection()).exec_driver_sql("delete from delegation")
+    assert await erased() == 1
+
+
+async def test_one_who_cannot_be_erased_holds_up_nobody_else(database, ring):
+    now = clock.now()
+    long_ago = now - timedelta(days=4 * 366)
+    stuck, other = sorted((new_id(), new_id()))
+    lost = KeyRing([Key.create("lost", "aes")])
+    async with database.transaction() as session:
+        connection = await session.connection()
+        for account in (stuck, other):
+            await connection.exec_driver_sql(
+                "insert into account (id, kind, created_at) values (%s, 'resident', %s)", (account, long_ago)
+            )
+        await connection.exec_driver_sql(
+            "update account set phone = %s, phone_blind = '\\x01' where id = %s",
+            (lost.encrypt("account.phone", stuck, "+8613800000000"), stuck),
+        )
+        person = Person(id=new_id(), account_id=stuck, created_at=long_ago)
+        set_name(ring, person, "王秀英")
+        session.add(person)
+        await session.flush()
+        await connection.exec_driver_sql(
+            "update person set name = %s", (lost.encrypt("person.name", person.id, "王"),)
+        )
+    kinds = []
+    with pytest.raises(PurgeIncomplete, match="1 accounts or persons"):
+        kinds += [one.kind.name async for one in purge(database, SYSTEM, ring=ring, now=now)]
+    async with database.transaction() as session:
+        states = await (await session.connection()).exec_driver_sql("select id, state from account")
+        assert dict(row for row in states.all()) == {stuck: "active", other: "erased"}
 
 
 def test_every_rule_of_the_table_is_sql_that_runs_and_names_a_table(database_url):

@@ -241,7 +241,9 @@ async def account(session):
 
 async def test_a_refresh_tells_the_assurance_of_now(session, tokens, account):
     now = clock.now()
-    first = await open_session(session, tokens, account=account, channel="app", device="手机", now=now)
+    first = await open_session(
+        session, tokens, ring=RING, account=account, channel="app", device="手机", now=now
+    )
     account.assurance = "real_name"
     await session.flush()
     second = await refresh_session(session, tokens, refresh_token=first.refresh_token, now=now)
@@ -251,7 +253,9 @@ async def test_a_refresh_tells_the_assurance_of_now(session, tokens, account):
 
 async def test_tokens_called_in_are_replaced_by_a_refresh_in_the_same_second(session, tokens, account):
     now = clock.now().replace(microsecond=300_000)
-    first = await open_session(session, tokens, account=account, channel="app", device=None, now=now)
+    first = await open_session(
+        session, tokens, ring=RING, account=account, channel="app", device=None, now=now
+    )
     recalled = now + timedelta(milliseconds=200)
     await recall_tokens(session, account_id=account.id, now=recalled)
     second = await refresh_session(
@@ -268,7 +272,7 @@ async def test_every_session_of_an_account_ends_and_no_other_one(session, tokens
     session.add(other)
     await session.flush()
     opened = [
-        await open_session(session, tokens, account=whose, channel="app", device=None, now=now)
+        await open_session(session, tokens, ring=RING, account=whose, channel="app", device=None, now=now)
         for whose in (account, account, other)
     ]
     await end_all_sessions(session, account_id=account.id, reason="erased", now=now)

@@ -290,11 +290,10 @@ def test_neither_phones_nor_codes_can_be_read_in_the_tables(url, database, sql):
     assert not legible(f'"{code}"')
     # Negative control: what is written down plainly is found.
     sql.execute(
-        "update account_session set device = %s where id = (select max(id::text)::uuid from account_session)",
-        (phone,),
+        "update account set language = %s where id = (select max(id::text)::uuid from account)", (phone,)
     )
     assert legible(phone)
-    sql.execute("update account_session set device = null where device = %s", (phone,))
+    sql.execute("update account set language = 'zh-CN' where language = %s", (phone,))
 
 
 def test_neither_phones_nor_codes_are_logged(edited, database):

@@ -361,6 +361,64 @@ def test_a_guardian_is_confirmed_at_the_desk_and_until_the_child_is_18(place, de
     assert how == [("guardian",)]
 
 
+def test_what_a_guardian_lets_others_do_is_theirs_to_see_to_limit_and_to_end(place, desk):
+    parent, aunt = resident(*place), resident(*place)
+    parent.agree("id")
+    born = date(TODAY.year - 17, TODAY.month, 1) - timedelta(days=200)
+    child = {"relation": "guardian", "name": "李大宝", "id_number": id_number(born)}
+    asked = parent.call("POST", "/v1/me/people", child).json()
+    body = {"how": "desk", "reason": "户口本", "witness": "同事小李"}
+    person = desk.call("POST", f"/v1/staff/delegations/{asked['id']}/witness", body).json()["person"]
+    held = parent.call("GET", f"/v1/me/people/{person['id']}").json()
+    offer = {"phone": aunt.phone, "scopes": ["view"], "until": held["until"], "person_id": person["id"]}
+    adult = (date.fromisoformat(held["until"]) + timedelta(days=1)).isoformat()
+    refused = parent.call("POST", "/v1/me/delegations", offer | {"until": adult})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-delegation")
+
+    def given():
+        items = parent.call("GET", "/v1/me/delegations").json()["items"]
+        return [(one["id"], one["state"]) for one in items if one["direction"] == "given"]
+
+    ended = []
+    for _ in range(2):
+        offered = parent.call("POST", "/v1/me/delegations", offer).json()["id"]
+        assert aunt.call("POST", f"/v1/me/delegations/{offered}/accept").status_code == 200
+        assert (offered, "active") in given()
+        assert aunt.call("GET", f"/v1/me/people/{person['id']}").status_code == 200
+        # The first is ended by itself, the second with the guardianship.
+        which = held["delegation_id"] if ended else offered
+        assert parent.call("DELETE", f"/v1/me/delegations/{which}").status_code == 204
+        assert aunt.call("GET", f"/v1/me/people/{person['id']}").status_code == 404
+        ended.append(offered)
+    assert resident(*place).call("DELETE", f"/v1/me/delegations/{ended[0]}").status_code == 404
+
+
+def test_requests_of_another_township_are_not_shown(place, desk, clerk, towns):
+    number = id_number(date(1941, 5, 6))
+    asked = request_for(resident(*place), number, towns["there"])
+
+    def waiting(staff):
+        found = staff.call("POST", "/v1/staff/persons/search", {"id_number": number}).json()
+        return [one["id"] for one in found["waiting"]]
+
+    assert waiting(clerk) == []
+    assert waiting(desk) == [asked["id"]]
+
+
+def test_that_somebody_is_registered_already_is_told_on_record(place, desk):
+    number = id_number(date(1944, 5, 6))
+    body = {"name": "李桂兰", "id_number": number, "consents": CONSENTS}
+    person = desk.call("POST", "/v1/staff/persons", body).json()["id"]
+    again = desk.call("POST", "/v1/staff/persons", body)
+    assert (again.status_code, again.json()["code"]) == (409, "person-exists")
+    with psycopg.connect(place[1]) as connection:
+        told = connection.execute(
+            "select detail from audit_entry where action = 'person.register' and person_id = %s order by at",
+            (person,),
+        ).fetchall()
+    assert [one["refused"] for (one,) in told if "refused" in one] == ["person-exists"]
+
+
 def test_a_document_that_another_account_holds_is_moved_at_the_desk(place, desk):
     number = id_number(date(1970, 1, 2))
     squatter, owner = resident(*place), resident(*place)

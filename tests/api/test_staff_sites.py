@@ -214,6 +214,27 @@ def test_what_says_which_site_it_is_takes_the_district(client, admin, clerk, sit
     assert edit(client, admin, site_id, tag, name="另一个名字", hours="24/7").status_code == 200
 
 
+def test_an_operator_that_other_sites_have_is_not_changed_through_a_draft(client, admin, edited, sql):
+    operator = {"name": "共用运营单位", "name_en": "Shared", "operating_model": "public"}
+    theirs = client.post("/v1/staff/sites", headers=admin, json=DRAFT | {"operator": operator})
+    (township,) = sql.execute(
+        "select id::text from area where kind = 'township' and name = '中川镇'"
+    ).fetchone()
+    clerk = sign_in(edited[1], Grant("site_staff", "township", township))
+    mine = client.post("/v1/staff/sites", headers=clerk, json=DRAFT | {"operator": operator})
+    assert (theirs.status_code, mine.status_code) == (201, 201), mine.text
+    changed = operator | {"operating_model": "private"}
+    refused = client.post("/v1/staff/sites", headers=clerk, json=DRAFT | {"operator": changed})
+    assert (refused.status_code, refused.json()["code"]) == (403, "fields-not-allowed")
+    model = "select operating_model from organisation where name = '共用运营单位'"
+    assert sql.execute(model).fetchall() == [("public",)]
+    assert (
+        client.post("/v1/staff/sites", headers=admin, json=DRAFT | {"operator": changed}).status_code == 201
+    )
+    assert sql.execute(model).fetchall() == [("private",)]
+    sql.execute("delete from site where name = %s", (DRAFT["name"],))
+
+
 def test_confirming_shows_residents_when(client, clerk, site_id):
     before = client.get(f"/v1/sites/{site_id}").json()
     answer = client.post(f"/v1/staff/sites/{site_id}/assure", headers=clerk)

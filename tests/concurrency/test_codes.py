@@ -12,6 +12,7 @@ from api.identity.errors import CodeTooSoon
 from api.identity.models import OneTimeCode
 from core import clock
 from core.database import Database
+from core.keyring import KeyRing
 from core.settings import Settings
 from tests.api.signing_in import RING, code_of
 
@@ -118,6 +119,24 @@ async def test_two_requests_at_once_send_one_code(crowd, database_url):
         return True
 
     assert sum(await asyncio.gather(*(ask() for _ in range(12)))) == 1
+
+
+async def test_two_processes_whose_current_keys_differ_send_one_code_too(crowd, database_url):
+    """As while an operator puts a new key in front of the ring, one process after the other."""
+    turned = KeyRing([*reversed(RING.keys.values())])
+    assert turned.current != RING.current
+
+    async def ask(ring):
+        try:
+            async with crowd.transaction() as session:
+                await send_code(
+                    session, ring, phone=E164, purpose="sign_in", subject_id=None, now=clock.now()
+                )
+        except CodeTooSoon:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(ask(ring) for ring in (RING, turned) * 6))) == 1
 
 
 async def test_without_the_lock_two_requests_at_once_send_several(crowd):

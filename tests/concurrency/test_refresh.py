@@ -43,7 +43,7 @@ async def opened(crowd, tokens):
         session.add(account)
         await session.flush()
         return await open_session(
-            session, tokens, account=account, channel="app", device=None, now=clock.now()
+            session, tokens, ring=RING, account=account, channel="app", device=None, now=clock.now()
         )
 
 

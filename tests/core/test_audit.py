@@ -45,7 +45,7 @@ async def write(database, entries=1, *, now=NOW, **said):
 
 async def checked(database, ring, **options):
     async with database.transaction() as session:
-        return await check(session, ring, progress=lambda _: None, **options)
+        return await check(session, ring, progress=lambda _: None, now=NOW, **options)
 
 
 async def findings(database, ring, **options):
@@ -371,6 +371,19 @@ async def test_entries_removed_under_a_pretended_purge_are_found(database, datab
     await tamper(database_url, ("delete from audit_entry where id = any(%s)", ids))
     found = await findings(database, ring)
     assert found == [f"seal {number} was purged before its time" for number in (1, 2, 3)]
+
+
+async def test_a_pretended_purge_of_the_future_hides_nothing(database, database_url, ring):
+    ids = await sealed(database, ring)
+    await write(database, action="audit.purge", object_kind="audit_seal", object_id="3", person_ids=[])
+    await tamper(
+        database_url,
+        ("update audit_entry set at = at + interval '4 years' where action = 'audit.purge'",),
+        ("delete from audit_entry where id = any(%s)", ids),
+    )
+    found = await findings(database, ring)
+    assert "is dated in the future" in found[0]
+    assert found[1:4] == [f"seal {number} was purged before its time" for number in (1, 2, 3)]
 
 
 CHANGES = [

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from core.actor import ANYONE, Actor
 from core.audit import AuditEntry
+from core.ids import new_id
 from core.permissions import NotAllowed, NotSignedIn
 from geo.corrections.errors import CorrectionHandled, CorrectionNotFound, TooManyCorrections
 from geo.corrections.fields import FIELDS, LABELS, STATE_LABELS, STEPS
@@ -225,13 +226,15 @@ async def test_others_may_not_answer(session, ring, sites):
 async def test_reading_a_reporters_phone_is_on_record_with_its_reason(session, ring, sites):
     correction, _ = await report(session, ring, sites[0], contact_phone=PHONE)
     clerk = clerk_of(sites[0])
-    said = {"ring": ring, "correction_id": correction.id, "reason": "回电核实", "now": NOW}
-    assert await read_contact(session, clerk, **said) == PHONE
+    person = new_id()
+    said = {"ring": ring, "correction": correction, "reason": "回电核实", "now": NOW}
+    assert await read_contact(session, clerk, person_ids=[person], **said) == PHONE
     entry = (await session.scalars(select(AuditEntry).where(AuditEntry.object_kind == "correction"))).one()
-    assert (entry.account_id, entry.reason, entry.detail) == (
+    assert (entry.person_id, entry.account_id, entry.reason, entry.detail) == (
+        person,
         clerk.account_id,
         "回电核实",
         {"read": ["contact_phone"]},
     )
     with pytest.raises(CorrectionNotFound):
-        await read_contact(session, clerk_of(sites[1]), **said)
+        await get_correction(session, clerk_of(sites[1]), correction_id=correction.id)

@@ -14,7 +14,7 @@ from core.ids import new_id
 class AccountSession(Base):
     """One sign-in and the family of refresh tokens that follow from it, of which only the youngest is good.
 
-    ``refresh_digest`` is the youngest one's digest and ``generation`` its number: an older one shown again ends the
+    ``device`` is what its owner calls it (妈妈的手机), so it is encrypted. ``refresh_digest`` is the youngest one's digest and ``generation`` its number: an older one shown again ends the
     session, if it holds the secret that all of the family share and ``family_digest`` is of. ``refused_before``: access tokens issued earlier are refused, as after a change of roles. ``changed_at`` is
     when either last changed; every process follows it (``api/identity/ended.py``).
     """
@@ -34,7 +34,7 @@ class AccountSession(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     channel: Mapped[str]
-    device: Mapped[str | None]
+    device: Mapped[bytes | None] = mapped_column(LargeBinary, info={"encrypted": "account_session.device"})
     refresh_digest: Mapped[bytes] = mapped_column(LargeBinary)
     family_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     generation: Mapped[int] = mapped_column(server_default="1")

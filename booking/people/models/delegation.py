@@ -53,6 +53,7 @@ class PersonRequest(Base):
     purpose: Mapped[bytes | None] = mapped_column(LargeBinary, info=encrypted("person_request.purpose"))
     until_on: Mapped[date | None]
     requested_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    code_asked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Delegation(Base):

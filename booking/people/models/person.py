@@ -103,4 +103,6 @@ class PersonTag(Base):
     granted_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     revoked_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     revoked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    revoke_reason: Mapped[str | None]
+    revoke_reason: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=encrypted("person_tag.revoke_reason")
+    )
