@@ -36,7 +36,7 @@ in_session() { (exec 8>&- 9>&- && with_servers "$session" exec "$@"); }
 cmd_test() {
     local arg arguments=() workers cores=2 status=0
     cores=$(nproc)
-    # Two a core: half of a test's time is waiting for a process to start, to answer or to end.
+    # Two a core: half of a test's time is waiting for a process to answer or to end. tests/sharing.py gives each whole files.
     workers=(-n "$((cores < 4 ? 2 * cores : 8))")
     for arg; do
         case $arg in
@@ -45,6 +45,8 @@ cmd_test() {
             *) arguments+=("$arg") ;;
         esac
     done
+    # Each worker would rewrite and compile every test file anew: 3 s of a core each.
+    unset PYTHONDONTWRITEBYTECODE
     open_session test
     in_session "$python" -m pytest "${workers[@]}" "${arguments[@]}" || status=$?
     return "$status"

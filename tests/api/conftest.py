@@ -8,27 +8,27 @@ import httpx
 import psycopg
 import pytest
 
+from core.actor import Grant
 from core.database import Database
 from core.settings import Settings
 from seed.city import seed_city
+from tests.api.people import sign_in
 from tests.api.running import Running, serving
-from tests.conftest import create_database, drop_database, url_of
+from tests.conftest import create_database, drop_database, make_template, url_of
 
+MEAL_POINTS = "select id::text from site where published_at is not null and category_code = 'meal_point' and status = 'active'"
 SEEDED_AT = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def city_template(server_url, template) -> Iterator[str]:
-    """A database with the demo city that nobody stays connected to, so that it can be copied."""
-    name = create_database(server_url, template)
+def city_template(server_url, template) -> str:
+    """A database with the demo city, to be copied."""
 
-    async def seed() -> None:
-        async with Database(Settings(database_url=url_of(server_url, name))) as database:
+    async def seed(url: str) -> None:
+        async with Database(Settings(database_url=url)) as database:
             await seed_city(database, now=SEEDED_AT)
 
-    asyncio.run(seed())
-    yield name
-    drop_database(server_url, name)
+    return make_template(server_url, "city", lambda url: asyncio.run(seed(url)), template)
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +65,33 @@ def edited(tmp_path_factory, server_url, city_template, redis_url) -> Iterator[t
     with serving(log, database_url=url_of(server_url, name), redis_url=redis_url) as one:
         yield one, url_of(server_url, name)
     drop_database(server_url, name)
+
+
+@pytest.fixture(scope="session")
+def client(edited) -> Iterator[httpx.Client]:
+    """Calls the server of the city that may be edited."""
+    with httpx.Client(base_url=edited[0].url, trust_env=False, timeout=15) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def edited_sql(edited) -> Iterator[psycopg.Connection]:
+    """Its truth."""
+    with psycopg.connect(edited[1], autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def admin(edited) -> dict[str, str]:
+    """Headers of its district's administrator."""
+    return sign_in(edited[1], Grant("district_admin", "district"))
+
+
+@pytest.fixture(scope="session")
+def city(edited, client, edited_sql) -> tuple[httpx.Client, str, list[str]]:
+    """The client, the address of the database, and two sites to complain about."""
+    sites = edited_sql.execute(MEAL_POINTS + " order by id limit 2").fetchall()
+    return client, edited[1], [row[0] for row in sites]
 
 
 @pytest.fixture(scope="session")

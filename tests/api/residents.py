@@ -13,6 +13,7 @@ from stdnum.cn.ric import calc_check_digit
 
 from core.keyring import KeyRing
 from tests.api.people import sign_in, who
+from tests.api.running import ask
 from tests.conftest import TEST_RING
 
 RING = KeyRing.parse(TEST_RING)
@@ -46,14 +47,7 @@ class Resident:
         return who(self.headers)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        return httpx.request(
-            method,
-            self.url + path,
-            json=body,
-            headers={**self.headers, **headers},
-            trust_env=False,
-            timeout=15,
-        )
+        return ask(method, self.url + path, json=body, headers={**self.headers, **headers}, timeout=15)
 
     def signed_in_again(self) -> "Resident":
         """The same, in a session that began just now."""

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from api.cli import main
+from tests.api.preloaded import Preloaded
 from tests.conftest import TEST_RING
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +29,7 @@ PATIENCE_SECONDS = 30.0
 class Running:
     """A process that was started, with what it says on standard error."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Preloaded
     log_path: Path
     url: str = ""
 
@@ -69,17 +72,27 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(log_path: Path, *arguments: str, **settings: str) -> Iterator[Running]:
-    """``xinban ARGUMENTS`` under ``settings``; killed at the end if it still runs."""
+def running(log_path: Path, *arguments: str, fresh: bool = False, **settings: str) -> Iterator[Running]:
+    """``xinban ARGUMENTS`` under ``settings``; killed at the end if it still runs. ``fresh``: by the installed script."""
+    process: subprocess.Popen[bytes] | Preloaded
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [*XINBAN, *arguments],
-            cwd=ROOT,
-            env=environment(**settings),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        if fresh:
+            process = subprocess.Popen(
+                [*XINBAN, *arguments],
+                cwd=ROOT,
+                env=environment(**settings),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        else:
+            process = Preloaded(
+                main,
+                [*XINBAN, *arguments],
+                environment=environment(**settings),
+                out=log_path,
+                errors=log_path,
+            )
     one = Running(process, log_path)
     try:
         yield one
@@ -91,21 +104,58 @@ def running(log_path: Path, *arguments: str, **settings: str) -> Iterator[Runnin
             process.wait()
 
 
+def xinban(
+    *arguments: str, fresh: bool = False, seconds: float = 100.0, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """``xinban ARGUMENTS`` under ``settings``, done, with what it said. ``fresh``: by the installed script."""
+    if fresh:
+        return subprocess.run(
+            [*XINBAN, *arguments],
+            cwd=ROOT,
+            env=environment(**settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        out, errors = Path(folder, "out"), Path(folder, "errors")
+        out.touch()
+        errors.touch()
+        process = Preloaded(
+            main, [*XINBAN, *arguments], environment=environment(**settings), out=out, errors=errors
+        )
+        try:
+            status = process.wait(seconds)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, status, out.read_text(), errors.read_text())
+
+
 @contextmanager
-def serving(log_path: Path, *arguments: str, ready: bool = True, **settings: str) -> Iterator[Running]:
+def serving(
+    log_path: Path, *arguments: str, ready: bool = True, fresh: bool = False, **settings: str
+) -> Iterator[Running]:
     """``xinban serve`` on a free port, waited for until it is ready, or only alive."""
     port = free_port()
-    with running(log_path, "serve", "--port", str(port), *arguments, **settings) as one:
+    with running(log_path, "serve", "--port", str(port), *arguments, fresh=fresh, **settings) as one:
         one.url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(one, "/readyz" if ready else "/healthz"), log_path.read_text())
         yield one
+
+
+def ask(method: str, url: str, **more: Any) -> httpx.Response:
+    """One request on a connection of its own, as ``httpx.request`` sends it."""
+    # All servers of the tests speak plain HTTP; to read the system's certificates takes 17 ms each time.
+    return httpx.request(method, url, trust_env=False, verify=False, **more)  # noqa: S501
 
 
 def answers(one: Running, path: str) -> bool:
     """Whether it answers 2xx; fails when the process has ended."""
     assert one.process.poll() is None, one.log_path.read_text()
     try:
-        return httpx.get(one.url + path, trust_env=False).is_success
+        return ask("GET", one.url + path).is_success
     except httpx.TransportError:
         return False
 

@@ -8,6 +8,7 @@ import orjson
 import psycopg
 
 from core.keyring import KeyRing
+from tests.api.running import ask
 from tests.conftest import TEST_RING
 
 RING = KeyRing.parse(TEST_RING)
@@ -39,7 +40,7 @@ def code_of(database_url: str, phone: str) -> str:
 
 def post(url: str, path: str, body: object, **headers: str) -> httpx.Response:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(url + path, json=body, headers=sent, trust_env=False, timeout=30)
+    return ask("POST", url + path, json=body, headers=sent, timeout=30)
 
 
 def ask_for_code(url: str, phone: str) -> httpx.Response:

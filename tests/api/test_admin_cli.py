@@ -13,19 +13,11 @@ import pyotp
 import pytest
 
 from tests.api.clerks import PASSWORD
-from tests.api.running import ROOT, XINBAN, environment
+from tests.api.running import ROOT, XINBAN, environment, xinban
 
 
 def run(database_url, redis_url, *arguments):
-    return subprocess.run(
-        [*XINBAN, "admin", *arguments],
-        cwd=ROOT,
-        env=environment(database_url=database_url, redis_url=redis_url),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return xinban("admin", *arguments, database_url=database_url, redis_url=redis_url)
 
 
 class Terminal:

@@ -1,31 +1,19 @@
 """The command line: what an operator types, and what it answers when something is wrong."""
 
 import socket
-import subprocess
 from datetime import date, timedelta
 
 import psycopg
 import pytest
 
 from seed.names import read_rows
-from tests.api.running import ROOT, XINBAN, environment
+from tests.api.running import xinban
 
 NOWHERE = "postgresql://nobody@/nothing?host=/nowhere"
 
 
-def xinban(*arguments, **settings):
-    return subprocess.run(
-        [*XINBAN, *arguments],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_help_lists_the_commands():
-    done = xinban("--help")
+    done = xinban("--help", fresh=True)
     assert done.returncode == 0
     for command in ("serve", "worker", "migrate", "seed", "import", "export", "calendar", "openapi"):
         assert command in done.stdout
@@ -33,7 +21,7 @@ def test_help_lists_the_commands():
 
 @pytest.mark.parametrize("command", [("migrate",), ("seed", "--if-empty")], ids=lambda words: words[0])
 def test_a_database_that_is_away_is_one_sentence_not_a_traceback(command):
-    done = xinban(*command, database_url=NOWHERE)
+    done = xinban(*command, fresh=True, database_url=NOWHERE)
     assert done.returncode == 1
     assert "XINBAN_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,5 +1,6 @@
 """Alive, ready, measured, logged; and what happens while the database or Redis is away."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -107,7 +108,9 @@ def test_the_log_is_json_and_holds_no_query_no_place_and_no_id_of_a_site(api, se
     assert (line["method"], line["route"], line["status"]) == ("GET", "/v1/sites/nearby", 200)
     assert line["ms"] > 0
     assert lines()["log-test-0002"]["route"] == "/v1/sites/{site_id}"
-    everything = server.log_path.read_text()
+    # Times are numbers like any place: a second 36.48 is none.
+    said = [{name: value for name, value in one.items() if name not in ("at", "ms")} for one in server.log()]
+    everything = json.dumps(said, ensure_ascii=False)
     for secret in ("103.61", "36.48", "秘密", "%E7%A7%98", "lon=", site_id):
         assert secret not in everything, secret
 

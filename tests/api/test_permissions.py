@@ -78,13 +78,13 @@ def test_the_document_shows_the_table_as_it_is(app):
 
 
 def calls(app):
-    """Method, path with well-formed ids that nothing has, and action, of every route."""
+    """Method, path with well-formed ids that nothing has, action, and the path as documented, of every route."""
     for route, action in routes_of(app):
         path = route.path_format
         for name in route.param_convertors:
             path = path.replace("{" + name + "}", SOME_ID)
         for method in sorted(route.methods - {"HEAD"}):
-            yield method, path, action
+            yield method, path, action, route.path_format
 
 
 def caller(url, role):
@@ -126,9 +126,10 @@ def outcome(answer):
 def test_a_role_may_do_what_the_table_says_on_every_route_and_nothing_else(app, matrix, role):
     server, url = matrix
     headers = caller(url, role)
+    documented = app.openapi()["paths"]
     wrong, seen = {}, Counter()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        for method, path, action in calls(app):
+        for method, path, action, shown in calls(app):
             # What ends a session or an account is asked by a caller of its own.
             who = caller(url, role) if method == "DELETE" else headers
             answer = client.request(
@@ -142,6 +143,11 @@ def test_a_role_may_do_what_the_table_says_on_every_route_and_nothing_else(app, 
             seen[want] += 1
             if outcome(answer) != want:
                 wrong[f"{method} {path} ({action})"] = f"{outcome(answer)}, not {want}: {answer.text[:200]}"
+            elif (
+                shown in documented
+                and str(answer.status_code) not in documented[shown][method.lower()]["responses"]
+            ):
+                wrong[f"{method} {path} ({action})"] = f"{answer.status_code} is not documented"
     assert wrong == {}
     assert seen.total() == len(list(calls(app)))
 
@@ -152,7 +158,7 @@ def test_the_matrix_would_notice_a_role_that_may_too_much(app, matrix):
     both = sign_in(url, Grant("auditor", "district"), Grant("district_admin", "district"))
     noticed = 0
     with httpx.Client(base_url=server.url, headers=both, trust_env=False, timeout=30) as client:
-        for method, path, action in calls(app):
+        for method, path, action, _ in calls(app):
             if method == "GET" and expected("auditor", action) == "403":
                 noticed += outcome(client.get(path)) == "allowed"
     assert noticed >= 3

@@ -49,7 +49,7 @@ def is_running(pid):
 
 
 def test_told_to_stop_it_finishes_the_request_under_way_and_takes_no_more(own_city_url, redis_url, tmp_path):
-    with serving(tmp_path / "log", database_url=own_city_url, redis_url=redis_url) as one:
+    with serving(tmp_path / "log", database_url=own_city_url, redis_url=redis_url, fresh=True) as one:
         thread, received, other = ask_while_locked(one, own_city_url)
         with other:
             one.process.send_signal(signal.SIGTERM)
@@ -70,7 +70,7 @@ def test_told_to_stop_it_finishes_the_request_under_way_and_takes_no_more(own_ci
 
 
 def test_interrupted_from_the_keyboard_it_stops_as_well(city_url, redis_url, tmp_path):
-    with serving(tmp_path / "log", database_url=city_url, redis_url=redis_url) as one:
+    with serving(tmp_path / "log", database_url=city_url, redis_url=redis_url, fresh=True) as one:
         assert one.stop(signal.SIGINT) == 0
         assert "Traceback" not in one.log_path.read_text()
 
@@ -82,7 +82,9 @@ def test_two_workers_share_one_port_and_one_set_of_metrics_and_leave_nothing_beh
     temporary.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(temporary))
-        with serving(tmp_path / "log", "--workers", "2", database_url=city_url, redis_url=redis_url) as one:
+        with serving(
+            tmp_path / "log", "--workers", "2", database_url=city_url, redis_url=redis_url, fresh=True
+        ) as one:
             wait_until(
                 lambda: sum("nearby index loaded" in line["message"] for line in one.log()) == 2,
                 "both with an index",
@@ -139,7 +141,7 @@ def test_the_worker_does_jobs_again_after_the_database_was_away(server_url, data
 
 def test_a_worker_started_before_its_database_waits_and_stops_when_told(server_url, database_url, tmp_path):
     close(server_url, database_url)
-    with running(tmp_path / "log", "worker", database_url=database_url) as one:
+    with running(tmp_path / "log", "worker", database_url=database_url, fresh=True) as one:
         wait_until(lambda: one.said("worker lost the database"), "the worker trying")
         assert one.stop() == 0
 

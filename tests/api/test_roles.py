@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 
 import httpx
 import psycopg
@@ -10,19 +9,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.api.running import ROOT, XINBAN, environment, running, serving, wait_until
+from tests.api.running import running, serving, wait_until, xinban
 from tests.conftest import create_database, drop_database, url_of
-
-
-def xinban(*arguments, **settings):
-    return subprocess.run(
-        [*XINBAN, *arguments],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
 
 
 def as_role(url, role):

@@ -1,12 +1,10 @@
 """``xinban token``: one line to try the API with, in development and nowhere else."""
 
-import subprocess
-
 import httpx
 import psycopg
 import pytest
 
-from tests.api.running import ROOT, XINBAN, environment, serving
+from tests.api.running import serving, xinban
 from tests.conftest import create_database, drop_database, url_of
 
 
@@ -26,15 +24,7 @@ def one(tmp_path_factory, server_url, city_template, redis_url):
 
 
 def token(database_url, *arguments, env="development"):
-    return subprocess.run(
-        [*XINBAN, "token", *arguments],
-        cwd=ROOT,
-        env=environment(database_url=database_url, env=env),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return xinban("token", *arguments, database_url=database_url, env=env)
 
 
 def get(one, path, printed):

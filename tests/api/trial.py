@@ -1,7 +1,6 @@
 """The application as served, with calls of the tests' own beside its own: what a route does with a guard, seen alone."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -27,7 +26,8 @@ from core.errors import Conflict
 from core.ids import new_id
 from core.logs import configure_logs
 from core.settings import Settings
-from tests.api.running import PATIENCE_SECONDS, ROOT, Running, answers, environment, free_port, wait_until
+from tests.api.preloaded import Preloaded
+from tests.api.running import PATIENCE_SECONDS, Running, answers, environment, free_port, wait_until
 
 TABLE = "create table trial_thing (id uuid primary key, name text not null, actor text not null)"
 
@@ -116,15 +116,14 @@ def trial(log_path: Path, *, database_url: str, ready: bool = True, **settings: 
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(TABLE)
     port = free_port()
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.api.trial", str(port)],
-            cwd=ROOT,
-            env={**environment(database_url=database_url, **settings), "PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    log_path.touch()
+    process = Preloaded(
+        main,
+        ["trial", str(port)],
+        environment=environment(database_url=database_url, **settings),
+        out=log_path,
+        errors=log_path,
+    )
     one = Running(process, log_path, f"http://127.0.0.1:{port}")
     try:
         wait_until(lambda: answers(one, "/readyz" if ready else "/healthz"), log_path.read_text())
@@ -134,11 +133,12 @@ def trial(log_path: Path, *, database_url: str, ready: bool = True, **settings: 
         try:
             process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The process: the app on the port that is its argument."""
     uvicorn.run(
         "tests.api.trial:make_app",
         factory=True,
