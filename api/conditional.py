@@ -1,15 +1,18 @@
-"""Answers to public GETs: an ETag, an honest Cache-Control, 304 when nothing changed, gzip when it pays."""
+"""Answers to public GETs: an ETag, an honest Cache-Control, 304 when nothing changed, gzip when it pays; and private ones."""
 
 import gzip
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 # Below this a compressed answer is hardly smaller and costs both sides time.
 GZIP_FROM_BYTES = 1_000
 GZIP_LEVEL = 5
+NO_STORE = {"Cache-Control": "no-store"}
 REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 
 
@@ -33,6 +36,12 @@ def answer(
         said["Content-Encoding"] = "gzip"
         body = gzip.compress(body, GZIP_LEVEL, mtime=0)
     return Response(body, headers=said, media_type=media_type)
+
+
+def private(out: BaseModel | bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """``out`` as JSON, or nothing where it is empty, for its caller alone: nobody on the way keeps it."""
+    body = out if isinstance(out, bytes) else out.model_dump_json().encode()
+    return Response(body, status, {**NO_STORE, **(headers or {})}, "application/json" if body else None)
 
 
 def _takes_gzip(header: str) -> bool:

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +23,7 @@ from starlette.responses import Response
 
 from api.access import action_of, caller
 from api.addresses import network_of
+from api.conditional import private
 from api.kept_answers import KeptAnswer, find_kept, is_same_request, keep, lock_key, read_kept
 from api.problems import Answered, Refused
 from api.runtime import Session, runtime_of
@@ -61,7 +63,7 @@ ONCE_ERRORS = (RequestInProgress, KeyReused)
 
 
 @dataclass(frozen=True)
-class _Key:
+class Key:
     """A key with those it belongs to, and a digest of what is asked under it."""
 
     owners: tuple[str, ...]
@@ -76,7 +78,7 @@ class Execution:
 
     _session: AsyncSession
     _ring: KeyRing
-    _key: _Key | None
+    _key: Key | None
 
     async def answer(
         self, out: BaseModel | None, *, status: int = 200, headers: dict[str, str] | None = None
@@ -100,26 +102,56 @@ class Execution:
                     headers=headers or {},
                     now=clock.now(),
                 )
-        return _response(body, status, headers or {})
+        return private(body, status, headers)
 
 
-async def _once(
-    request: Request,
-    session: Session,
-    actor: Annotated[Actor, Depends(caller)],
-    idempotency_key: Annotated[str | None, KEY_HEADER] = None,
+async def key_of(request: Request, actor: Actor, idempotency_key: str) -> Key:
+    """What ``idempotency_key`` stands for in this request."""
+    asked = await _digest(request)
+    if actor.account_id is not None:
+        owners: tuple[str, ...] = (actor.name,)
+    else:
+        owners = (f"address:{network_of(request)}", f"request:{asked}")
+    return Key(owners, idempotency_key, asked, f"{request.method} {request.scope['route'].path}")
+
+
+def read_required_key(request: Request) -> str:
+    """The header of a route that takes no dependencies. Raises Refused without it, RequestValidationError when malformed."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        raise _no_key()
+    if not 8 <= len(key) <= 200 or not key.isascii() or not all("!" <= char <= "~" for char in key):
+        raise RequestValidationError(
+            [
+                {
+                    "type": "string_pattern_mismatch",
+                    "loc": ("header", "Idempotency-Key"),
+                    "msg": "",
+                    "input": None,
+                    "ctx": {"pattern": "^[!-~]{8,200}$"},
+                }
+            ]
+        )
+    return key
+
+
+async def execution(
+    request: Request, session: AsyncSession, actor: Actor, idempotency_key: str | None
 ) -> Execution:
-    """Raises Answered with the kept answer, RequestInProgress, KeyReused; NotSignedIn and NotAllowed as the route does."""
+    """What ``Once`` hands a route, for one whose body decides whether a key counts.
+
+    Under a key a connection is held from here on: what takes long comes before, in a dependency declared before this
+    one. Raises Answered with the kept answer, RequestInProgress, KeyReused; NotSignedIn and NotAllowed as the route does.
+    """
     runtime, route = runtime_of(request), request.scope["route"]
+    assert isinstance(route, APIRoute)
     if idempotency_key is None:
         return Execution(session, runtime.ring, None)
-    assert isinstance(route, APIRoute)
     # An answer of earlier is not for somebody who may no longer ask.
     if (action := action_of(route)) is not None:
         require(actor, action)
-    asked, sent_from = await _digest(request), f"address:{network_of(request)}"
-    owners = (actor.name,) if actor.account_id is not None else (sent_from, f"request:{asked}")
-    key = _Key(owners, idempotency_key, asked, f"{request.method} {route.path}")
+    key = await key_of(request, actor, idempotency_key)
+    owners = key.owners
     if not all([await lock_key(session, owner=owner, key=key.key) for owner in owners]):
         raise RequestInProgress(
             "请稍等片刻，再用同一个 Idempotency-Key 重试。",
@@ -133,26 +165,39 @@ async def _once(
     return Execution(session, runtime.ring, key)
 
 
-def _replay(ring: KeyRing, kept: KeptAnswer, key: _Key) -> Exception:
+async def _once(
+    request: Request,
+    session: Session,
+    actor: Annotated[Actor, Depends(caller)],
+    idempotency_key: Annotated[str | None, KEY_HEADER] = None,
+) -> Execution:
+    return await execution(request, session, actor, idempotency_key)
+
+
+def _replay(ring: KeyRing, kept: KeptAnswer, key: Key) -> Exception:
     """What to raise: Answered with the kept answer, or KeyReused."""
     if not is_same_request(ring, kept, key.request):
         return KeyReused(
             "请为新的请求换一个 Idempotency-Key。", "Send a new Idempotency-Key with a new request."
         )
     body, headers = read_kept(ring, kept)
-    return Answered(_response(body, kept.status, headers | REPLAYED))
+    return Answered(private(body, kept.status, headers | REPLAYED))
 
 
 async def _key_sent(request: Request) -> None:
     """Raises Refused without a key, before validation would say so less clearly."""
     if "idempotency-key" not in request.headers:
-        raise Refused(
-            400,
-            (
-                "请带上 Idempotency-Key（如一个新的 UUID），重发时不变，以免重复办理。",
-                "Send an Idempotency-Key, such as a new UUID, the same when you send it again, so that it is done once.",
-            ),
-        )
+        raise _no_key()
+
+
+def _no_key() -> Refused:
+    return Refused(
+        400,
+        (
+            "请带上 Idempotency-Key（如一个新的 UUID），重发时不变，以免重复办理。",
+            "Send an Idempotency-Key, such as a new UUID, the same when you send it again, so that it is done once.",
+        ),
+    )
 
 
 async def _once_required(
@@ -177,8 +222,3 @@ async def _digest(request: Request) -> str:
     else:
         said.update(f"{kind} {request.headers.get('content-length', '')}".encode())
     return said.hexdigest()
-
-
-def _response(body: bytes, status: int, headers: dict[str, str]) -> Response:
-    said = {"Cache-Control": "no-store", **headers}
-    return Response(body, status, said, "application/json" if body else None)

@@ -6,6 +6,7 @@ key and for what are keyed digests, and the answer is encrypted.
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -93,17 +94,52 @@ async def keep(
     now: datetime,
 ) -> None:
     """Keep an answer, in the transaction of the work it tells of."""
+    row = row_of(
+        ring,
+        owner=owner,
+        key=key,
+        request=request,
+        route=route,
+        status=status,
+        body=body,
+        headers=headers,
+        now=now,
+    )
+    await session.execute(insert(KeptAnswer).values(**row))
+
+
+def row_of(
+    ring: KeyRing,
+    *,
+    owner: str,
+    key: str,
+    request: str,
+    route: str,
+    status: int,
+    body: bytes,
+    headers: dict[str, str],
+    now: datetime,
+) -> dict[str, Any]:
+    """The columns of a kept answer, for whoever writes it in a statement of their own (``KEEP``)."""
     row = new_id()
     said = orjson.dumps({"body": body.decode(), "headers": headers}).decode()
-    await session.execute(
-        insert(KeptAnswer).values(
-            id=row,
-            key_blind=ring.blind(KEY, f"{owner}\0{key}"),
-            request_blind=ring.blind(REQUEST, request),
-            route=route,
-            status=status,
-            answer=ring.encrypt(ANSWER, row, said),
-            created_at=now,
-            expires_at=now + KEPT,
-        )
-    )
+    return {
+        "id": row,
+        "key_blind": ring.blind(KEY, f"{owner}\0{key}"),
+        "request_blind": ring.blind(REQUEST, request),
+        "route": route,
+        "status": status,
+        "answer": ring.encrypt(ANSWER, row, said),
+        "created_at": now,
+        "expires_at": now + KEPT,
+    }
+
+
+# A common table expression for psycopg, fed by ``took``; its parameters are those of ``row_of`` with ``kept_`` before.
+# Somebody who sends the same key meanwhile waits at kept_answer_key_blind_key, and is refused by it.
+KEEP = """, kept as (
+    insert into kept_answer (id, key_blind, request_blind, route, status, answer, created_at, expires_at)
+    select %(kept_id)s, %(kept_key_blind)s, %(kept_request_blind)s, %(kept_route)s, %(kept_status)s, %(kept_answer)s,
+        %(kept_created_at)s, %(kept_expires_at)s from took
+)
+"""

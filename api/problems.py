@@ -222,8 +222,19 @@ def refusal(request: Request, error: DomainError) -> Response:
         (error.title_zh, error.title_en()),
         (error.detail_zh, error.detail_en),
         headers=headers,
-        **error.fields,
+        **_pointing(error.fields),
     )
+
+
+def _pointing(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``errors`` of the domain name a ``field`` of what was sent; here it is a pointer into the body."""
+    said = dict(fields)
+    if "errors" in said:
+        said["errors"] = [
+            {"pointer": f"/body/{one['field']}", "reason": one["reason"]} if "field" in one else one
+            for one in said["errors"]
+        ]
+    return said
 
 
 async def _domain(request: Request, error: Exception) -> Response:
@@ -234,10 +245,9 @@ async def _domain(request: Request, error: Exception) -> Response:
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     english = prefers_english(request)
-    errors = [
-        {"pointer": _pointer(one["loc"], error.body), "reason": explain(one)[english]}
-        for one in error.errors()
-    ]
+    # A body that a dependency reads too is validated twice.
+    found = dict.fromkeys((_pointer(one["loc"], error.body), explain(one)[english]) for one in error.errors())
+    errors = [{"pointer": pointer, "reason": reason} for pointer, reason in found]
     named = "; ".join(f"{one['pointer']}: {one['reason']}" for one in errors[:5])
     return problem(
         request,

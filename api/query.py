@@ -45,6 +45,17 @@ def read_query(model: type[Parameters], request: Request) -> Parameters:
         ) from error
 
 
+async def read_body(model: type[Parameters], request: Request) -> Parameters:
+    """The request's JSON as ``model``. Raises RequestValidationError with FastAPI's locations: ``("body", name)``."""
+    body = await request.body()
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)], body=body
+        ) from error
+
+
 def describe_query(model: type[BaseModel]) -> dict[str, Any]:
     """OpenAPI's ``parameters`` for ``model``, for a route's ``openapi_extra``; schemas stand in place."""
     schema = model.model_json_schema()

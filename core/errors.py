@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 class DomainError(Exception):
     """Something the caller asked for cannot be done; says what to do instead.
 
-    ``detail_zh`` and ``detail_en`` address the caller; ``fields`` are extension members of the problem.
+    ``detail_zh`` and ``detail_en`` address the caller; ``fields`` are extension members of the problem. Of these
+    ``errors`` is a list of ``{"field", "reason"}``: the field of what was sent, ``/`` between levels, and what is wrong.
     """
 
     code: ClassVar[str]

@@ -7,7 +7,7 @@ Interrupted, it begins again and finds only what is left.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -83,15 +83,6 @@ def encrypted_columns(metadata: MetaData) -> list[EncryptedColumn]:
                 )
             )
     return sorted(found, key=lambda one: one.name)
-
-
-def binary_columns(metadata: MetaData) -> Iterator[tuple[str, bool]]:
-    """``table.column`` of every column of bytes, and whether it is encrypted or the blind index of one that is."""
-    declared = {column for one in encrypted_columns(metadata) for column in (one.column, one.blind)}
-    for table in metadata.sorted_tables:
-        for column in table.columns:
-            if isinstance(column.type, LargeBinary):
-                yield f"{table.name}.{column.name}", column in declared
 
 
 async def count_by_key(session: AsyncSession, column: EncryptedColumn) -> dict[str, int]:

@@ -4,26 +4,19 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Uuid, and_, case, func, or_, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.identity.models import RoleGrant
+from booking.people.dates import local_date
 from booking.people.models import Account
 from core.actor import Grant, Role, ScopeKind
 from core.permissions import STAFF_ROLES
 from geo.models import Area, Category, Site
 
-# Grants end with a day here.
-ZONE = ZoneInfo("Asia/Shanghai")
 RESIDENT = Grant("resident", "own")
-
-
-def local_day(now: datetime) -> date:
-    """The date by which grants end."""
-    return now.astimezone(ZONE).date()
 
 
 def in_force(day: date) -> tuple[ColumnElement[bool], ...]:
@@ -44,7 +37,7 @@ async def grants_of(session: AsyncSession, *, account: Account, now: datetime) -
     # role_grant_account_id_role_scope_scope_id_key
     rows = await session.execute(
         select(RoleGrant.role, RoleGrant.scope, RoleGrant.scope_id)
-        .where(RoleGrant.account_id == account.id, *in_force(local_day(now)))
+        .where(RoleGrant.account_id == account.id, *in_force(local_date(now)))
         .order_by(RoleGrant.id)
     )
     given = tuple(
@@ -74,7 +67,7 @@ async def list_grants(session: AsyncSession, *, account_id: UUID, now: datetime)
             .outerjoin(Site, Site.id == _id_of("site"))
             .outerjoin(Area, Area.id == _id_of("township"))
             .outerjoin(Category, and_(RoleGrant.scope == "category", Category.code == RoleGrant.scope_id))
-            .where(RoleGrant.account_id == account_id, *in_force(local_day(now)))
+            .where(RoleGrant.account_id == account_id, *in_force(local_date(now)))
             .order_by(RoleGrant.id)
         )
     ).all()

@@ -1,8 +1,9 @@
 """Hashes of passwords (argon2id), made and checked beside the event loop, a few at a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -50,14 +51,27 @@ class PasswordHashes:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._inside = 0
 
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the line. Raises PasswordsBusy when it is too long."""
+        if self._inside >= AT_ONCE + WAITING:
+            raise PasswordsBusy("请几秒后再试。", "Try again in a few seconds.", retry_after_seconds=3)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
     async def make(self, password: str) -> str:
         """The hash to keep. Raises PasswordsBusy."""
-        return await self._do(lambda: self._hash.hash(password))
+        with self.place():
+            return await self._do(lambda: self._hash.hash(password))
 
     async def check(self, password: str, known: str | None) -> tuple[bool, str | None]:
-        """Whether it is right, and a new hash to keep when the parameters changed since. Raises PasswordsBusy.
+        """Whether it is right, and a new hash to keep when the parameters changed since.
 
-        Without a hash to compare with it takes as long, and is wrong.
+        The caller holds a ``place``, taken before the try is counted: who is sent away tried nothing. Without a hash to
+        compare with it takes as long, and is wrong.
         """
 
         def verify() -> tuple[bool, str | None]:
@@ -68,13 +82,7 @@ class PasswordHashes:
         return right and known is not None, renewed if known is not None else None
 
     async def _do(self, work: Callable[[], Result]) -> Result:
-        if self._inside >= AT_ONCE + WAITING:
-            raise PasswordsBusy("请几秒后再试。", "Try again in a few seconds.", retry_after_seconds=3)
-        self._inside += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._inside -= 1
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 @cache

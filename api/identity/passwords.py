@@ -1,4 +1,4 @@
-"""Staff sign in: username, password, and a second factor, always."""
+"""Staff sign in with username, password, and a second factor, always; and change their password."""
 
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.identity.models import StaffAccount
-from api.identity.password_hashes import password_hashes
+from api.identity.password_hashes import check_strength, password_hashes
 from api.identity.second_factor import use_recovery_code, use_totp
-from api.identity.staff_errors import SecondFactorNeeded, TooManyTries, WrongPassword
+from api.identity.sessions import end_all_sessions
+from api.identity.staff_errors import (
+    CurrentPasswordWrong,
+    NoPassword,
+    SecondFactorNeeded,
+    TooManyTries,
+    WeakPassword,
+    WrongPassword,
+)
 from api.identity.tries import forgive, plain_name, take_try
 from booking.people.models import Account
 from core.actor import ANYONE, Actor, Channel
@@ -18,10 +26,17 @@ from core.audit import record
 from core.database import Database
 from core.keyring import KeyRing
 
+STARTED, CHANGED = "session.start", "account.password"  # in the audit record
 # By staff_account_username_key and primary key.
 KNOWN = """
 select s.id, s.password_hash from staff_account s join account a on a.id = s.id
 where s.username = %s and s.enrolled_at is not null and a.state = 'active'
+"""
+
+# By primary keys.
+OWN = """
+select s.username, s.password_hash from staff_account s join account a on a.id = s.id
+where s.id = %s and s.enrolled_at is not null and a.state = 'active'
 """
 
 Refusal = WrongPassword | SecondFactorNeeded | TooManyTries
@@ -47,13 +62,17 @@ async def check_password(
     locked or not yet enrolled is not told, nor by the time it takes. ``device_key``: see ``api/identity/tries.py``.
     """
     username = plain_name(username)
-    taken = await take_try(database, ring, username=username, address=address, device_key=device_key, now=now)
-    if isinstance(taken, TooManyTries):
-        return taken
-    async with database.hot() as connection:
-        row = await (await connection.execute(KNOWN, (username,))).fetchone()
-    staff_id, known = row if row is not None else (None, None)
-    right, renewed = await password_hashes().check(password, known)
+    hashes = password_hashes()
+    with hashes.place():
+        taken = await take_try(
+            database, ring, username=username, address=address, device_key=device_key, now=now
+        )
+        if isinstance(taken, TooManyTries):
+            return taken
+        async with database.hot() as connection:
+            row = await (await connection.execute(KNOWN, (username,))).fetchone()
+        staff_id, known = row if row is not None else (None, None)
+        right, renewed = await hashes.check(password, known)
     if not right:
         return await _refused(session, staff_id, WrongPassword, now)
     # For share: a lock that comes in between waits, and then ends the session that follows from this.
@@ -84,6 +103,53 @@ async def check_password(
     return account
 
 
+async def change_password(
+    database: Database,
+    session: AsyncSession,
+    actor: Actor,
+    ring: KeyRing,
+    *,
+    current: str,
+    new: str,
+    address: str,
+    now: datetime,
+) -> CurrentPasswordWrong | TooManyTries | None:
+    """Set the actor's own password; every other session of theirs ends. The refusal to answer once that is committed.
+
+    Tries of ``current`` count as those of signing in do: a phone left on the desk is not for guessing at. Call it before
+    ``session`` was used. Raises NoPassword, WeakPassword, PasswordsBusy.
+    """
+    account_id = actor.account_id
+    async with database.hot() as connection:
+        row = await (await connection.execute(OWN, (account_id,))).fetchone()
+    if account_id is None or row is None:
+        raise NoPassword("居民用手机验证码登录，不需要密码。", "Residents sign in with a code and need none.")
+    username, known = row
+    check_strength(new, username=username)
+    if new == current:
+        raise WeakPassword("新密码不能与当前密码相同。", "Choose another than the present one.")
+    hashes = password_hashes()
+    with hashes.place():
+        taken = await take_try(database, ring, username=username, address=address, device_key=None, now=now)
+        if isinstance(taken, TooManyTries):
+            return taken
+        right, _ = await hashes.check(current, known)
+    hashed = await hashes.make(new) if right else None
+    # For update: a sign-in under way is waited for, so that the session it opens is there to be ended.
+    account = await session.get_one(Account, account_id, with_for_update=True)
+    staff = await session.get_one(StaffAccount, account_id, with_for_update=True)
+    if hashed is None or account.state != "active" or staff.password_hash != known:
+        await _record(session, actor, account_id, {"refused": CurrentPasswordWrong.code}, now, CHANGED)
+        return CurrentPasswordWrong(
+            "请检查当前密码；多次出错后需要等待。", "Check it; after several wrong tries you have to wait."
+        )
+    staff.password_hash = hashed
+    await forgive(session, taken, now=now)
+    await end_all_sessions(session, account_id=account_id, reason="ended", but=actor.session_id, now=now)
+    await _record(session, actor, account_id, {}, now, CHANGED)
+    return None
+
+
 async def _refused(
     session: AsyncSession,
     staff_id: UUID | None,
@@ -104,12 +170,17 @@ async def _refused(
 
 
 async def _record(
-    session: AsyncSession, actor: Actor, account_id: UUID | None, detail: dict[str, Any], now: datetime
+    session: AsyncSession,
+    actor: Actor,
+    account_id: UUID | None,
+    detail: dict[str, Any],
+    now: datetime,
+    action: str = STARTED,
 ) -> None:
     await record(
         session,
         actor,
-        action="session.start",
+        action=action,
         object_kind="account",
         object_id=account_id,
         detail=detail,

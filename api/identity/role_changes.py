@@ -8,10 +8,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.identity.grants import local_day
 from api.identity.models import RoleGrant
 from api.identity.sessions import recall_tokens
 from api.identity.staff_errors import GrantHeld, GrantNotFound, InvalidGrant, OwnAccount, RolesSeparated
+from booking.people.dates import local_date
 from booking.people.models import Account
 from core.actor import Actor, Role, ScopeKind
 from core.audit import record
@@ -43,7 +43,7 @@ async def give_role(
     require(actor, "grant.manage")
     _refuse_own(actor, account.id)
     _check_role(account, role, scope, scope_id)
-    if ends_on is not None and ends_on < local_day(now):
+    if ends_on is not None and ends_on < local_date(now):
         raise InvalidGrant("结束日期已过，请改为今天或以后。", "The last day is past; give today or later.")
     if scope_id is not None:
         scope_id = await _known(session, scope, scope_id)
@@ -173,7 +173,7 @@ async def _close_ended(session: AsyncSession, account_id: UUID, now: datetime) -
         .where(
             RoleGrant.account_id == account_id,
             RoleGrant.revoked_at.is_(None),
-            RoleGrant.ends_on < local_day(now),
+            RoleGrant.ends_on < local_date(now),
         )
         .values(revoked_at=now, revoked_by="system")
     )

@@ -26,7 +26,7 @@ from core.actor import Assurance, Channel
 from core.ids import new_id
 from core.keyring import KeyRing
 
-EndReason = Literal["signed_out", "ended", "refresh_reused", "expired", "erased", "locked"]
+EndReason = Literal["signed_out", "ended", "refresh_reused", "erased", "locked"]
 SESSION_DAYS = 30
 SECRET_BYTES = 24
 
@@ -161,12 +161,16 @@ async def end_own_session(
 
 
 async def end_all_sessions(
-    session: AsyncSession, *, account_id: UUID, reason: EndReason, now: datetime
+    session: AsyncSession, *, account_id: UUID, reason: EndReason, but: UUID | None = None, now: datetime
 ) -> None:
-    """End every session of an account."""
+    """End every session of an account ``but`` one."""
     await session.execute(
         update(AccountSession)
-        .where(AccountSession.account_id == account_id, AccountSession.ended_at.is_(None))
+        .where(
+            AccountSession.account_id == account_id,
+            AccountSession.ended_at.is_(None),
+            AccountSession.id.is_distinct_from(but),
+        )
         .values(ended_at=now, end_reason=reason, changed_at=now)
     )
 

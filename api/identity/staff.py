@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.identity.enrolments import new_enrolment
-from api.identity.grants import in_force, local_day
+from api.identity.grants import in_force
 from api.identity.models import RecoveryCode, RoleGrant, StaffAccount
 from api.identity.sessions import end_all_sessions
 from api.identity.staff_errors import (
@@ -23,6 +23,7 @@ from api.identity.staff_errors import (
     StaffNotFound,
     UsernameTaken,
 )
+from booking.people.dates import local_date
 from booking.people.models import Account
 from core.actor import Actor
 from core.audit import record
@@ -95,7 +96,7 @@ def staff_query(*, now: datetime) -> Select[Any]:
     """Id, username, office, state, enrolled_at, created_at and roles in force, one row an account, by username."""
     roles = (
         select(func.coalesce(func.array_agg(func.distinct(RoleGrant.role)), []))
-        .where(RoleGrant.account_id == StaffAccount.id, *in_force(local_day(now)))
+        .where(RoleGrant.account_id == StaffAccount.id, *in_force(local_date(now)))
         .scalar_subquery()
     )
     return (
@@ -192,7 +193,7 @@ async def _is_administrator(session: AsyncSession, staff_id: UUID, now: datetime
         .where(
             RoleGrant.account_id == staff_id,
             RoleGrant.role.in_(SEPARATED_ROLES),
-            *in_force(local_day(now)),
+            *in_force(local_date(now)),
         )
         .limit(1)
     )

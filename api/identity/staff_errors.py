@@ -38,6 +38,20 @@ class WeakPassword(Invalid):
     title_zh = "密码太容易被猜到"
 
 
+class CurrentPasswordWrong(Invalid):
+    """The current password is not right."""
+
+    code = "current-password-wrong"
+    title_zh = "当前密码不正确"
+
+
+class NoPassword(Conflict):
+    """This account has no password."""
+
+    code = "no-password"
+    title_zh = "该账户没有密码"
+
+
 class EnrolmentGone(Gone):
     """This link is no longer good."""
 

@@ -5,17 +5,17 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from api.imports.wording import line_over_http
-from api.schemas.base import InstantOut
+from api.params import Parameters
+from api.schemas.base import In, InstantOut
 from core.text import Text, check_storable
 from geo.import_jobs.keeping import KEPT
 from geo.import_jobs.states import STATES_ZH
 from geo.imports.report import Finding
 from geo.models import ImportJob, ImportProgress
 
-_strict = ConfigDict(extra="forbid", allow_inf_nan=False)
 # A worker that is not heard of for so long is probably gone.
 SILENT = timedelta(seconds=90)
 # So long a wait for a worker that is busy is nothing to speak of.
@@ -64,10 +64,9 @@ Option = Annotated[
 ]
 
 
-class UploadOptions(BaseModel):
+class UploadOptions(Parameters):
     """How a file is to be read; all of it can be left out, and corrected later in the mapping."""
 
-    model_config = _strict
     source: SourceCode | None = Field(
         None, description="whose rows these are; the mapping saved for it is used again"
     )
@@ -100,37 +99,33 @@ class UploadParameters(UploadOptions):
     )
 
 
-class ListParameters(BaseModel):
+class ListParameters(Parameters):
     """Which imports to list."""
 
-    model_config = _strict
     state: list[State] = Field([], description="only these states; repeat it")
     source: SourceCode | None = None
     limit: int = Field(50, ge=1, le=200)
     next: str | None = Field(None, max_length=600)
 
 
-class ReportParameters(BaseModel):
+class ReportParameters(Parameters):
     """Which lines of a report."""
 
-    model_config = _strict
     format: Literal["json", "csv"] = Field("json", description="csv is whole, with a BOM, for a spreadsheet")
     outcome: list[Outcome] = Field([], description="only these outcomes; repeat it")
     limit: int = Field(100, ge=1, le=200)
     next: str | None = Field(None, max_length=600)
 
 
-class ApplyIn(BaseModel):
+class ApplyIn(In):
     """How to import."""
 
-    model_config = _strict
     skip_rejected: bool = Field(False, description="import the other rows although some were rejected")
 
 
-class UndoIn(BaseModel):
+class UndoIn(In):
     """Why an import is taken back."""
 
-    model_config = _strict
     reason: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=500),

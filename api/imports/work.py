@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.identity.grants import grants_of
 from api.imports.place import Workplace, message
 from api.imports.queue import put_in_queue
 from api.imports.wording import over_http
+from booking.people.models import Account
 from core import clock
 from core.actor import Actor
 from core.audit import record
@@ -50,7 +52,7 @@ async def check(place: Workplace, job_id: UUID) -> None:
     job = await place.begin(job_id, "uploaded", "checking", give_up="fail")
     if job is None:
         return
-    report = Report(sink=Pages(place.ring))
+    report, now = Report(sink=Pages(place.ring)), clock.now()
     found: dict[str, Any] = {}
     act, said = "report", None
     with TemporaryDirectory(prefix="xinban-import-") as folder:
@@ -67,10 +69,10 @@ async def check(place: Workplace, job_id: UUID) -> None:
             async with place.progress(job_id) as progress, place.database.transaction() as session:
                 await import_file(
                     session,
-                    _acting(job.created_by),
+                    await _acting(session, job.created_by, now),
                     request=request,
                     report=report,
-                    now=clock.now(),
+                    now=now,
                     progress=progress,
                     watch=watch,
                 )
@@ -128,7 +130,8 @@ async def _write(
     request = place.request(job, path)
     assert job.source_code is not None
     assert job.applied_by is not None
-    actor, now = _acting(job.applied_by), clock.now()
+    now = clock.now()
+    actor = await _acting(session, job.applied_by, now)
     await lock_source(session, source_code=job.source_code)
     if not await _is_still(session, job.id, "applying"):  # another worker was given it too, and did it
         return
@@ -170,8 +173,9 @@ async def undo(place: Workplace, job_id: UUID) -> None:
         return
     assert job.undone_by is not None
     assert job.source_code is not None
-    actor, now = _acting(job.undone_by), clock.now()
+    now = clock.now()
     async with place.database.transaction() as session:
+        actor = await _acting(session, job.undone_by, now)
         await lock_source(session, source_code=job.source_code)
         if not await _is_still(session, job_id, "undoing"):
             return
@@ -183,9 +187,17 @@ async def undo(place: Workplace, job_id: UUID) -> None:
         await _note(session, actor, job_id, "undone", now, {})
 
 
-def _acting(name: str) -> Actor:
-    """Whoever asked for it: the worker acts in their name, after they were asked what they may."""
-    return Actor(name=name, channel="system")
+async def _acting(session: AsyncSession, name: str, now: datetime) -> Actor:
+    """Whoever asked for it: the worker acts in their name, after they were asked what they may.
+
+    On record with their account and the roles they hold by now.
+    """
+    kind, _, said = name.partition(":")
+    account = await session.get(Account, UUID(said)) if kind == "account" else None
+    if account is None:
+        return Actor(name=name, channel="system")
+    grants = await grants_of(session, account=account, now=now)
+    return Actor(name=name, channel="system", account_id=account.id, grants=grants)
 
 
 async def _is_still(session: AsyncSession, job_id: UUID, state: str) -> bool:

@@ -1,6 +1,5 @@
 """How a message leaves: to the log, while developing, or to a webhook of whoever sends text messages for us."""
 
-import hmac
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import httpx
 import orjson
 
 from core.settings import Settings
+from core.signing import signed_headers
 
 log = logging.getLogger(__name__)
 
@@ -73,14 +73,13 @@ class Console:
 class Webhook:
     """Posts ``{"id", "channel", "template", "to", "parameters"}`` as JSON and expects 2xx.
 
-    ``X-Xinban-Signature`` is ``sha256=`` and the hex HMAC-SHA256, under the shared secret, of ``X-Xinban-Timestamp``
-    (seconds since 1970), a full stop, and the body. ``id`` is the same when a message is sent again: a message may come
-    twice.
+    Signed by ``core/signing.py`` under the shared secret. ``id`` is the same when a message is sent again: a message
+    may come twice.
     """
 
     def __init__(self, url: str, secret: str) -> None:
         self._url = url
-        self._secret = secret.encode()
+        self._secret = secret
         self._client = httpx.AsyncClient(timeout=WEBHOOK_SECONDS)
 
     async def send(self, message: Outgoing, *, now: datetime) -> None:
@@ -93,13 +92,7 @@ class Webhook:
                 "parameters": dict(message.parameters),
             }
         )
-        timestamp = str(int(now.timestamp()))
-        signature = hmac.digest(self._secret, f"{timestamp}.".encode() + body, "sha256").hex()
-        headers = {
-            "Content-Type": "application/json",
-            "X-Xinban-Timestamp": timestamp,
-            "X-Xinban-Signature": f"sha256={signature}",
-        }
+        headers = signed_headers(self._secret, body, now=now)
         try:
             answer = await self._client.post(self._url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -26,8 +26,6 @@ WORDS = {
     "person.tag": ("为您认定了资格", "granted you an entitlement"),
     "person.untag": ("取消了您的资格", "took an entitlement back"),
     "person.claim": ("档案与账号关联", "linked your record to an account"),
-    "person.confirm": ("核验了您的身份", "confirmed who you are"),
-    "person.not_confirmed": ("身份核验未通过", "could not confirm who you are"),
     "delegation.offer": ("提出代办", "offered to act"),
     "delegation.accept": ("确认代办", "accepted a delegation"),
     "delegation.decline": ("拒绝代办", "declined a delegation"),

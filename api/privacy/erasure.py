@@ -1,5 +1,6 @@
 """Erasure: what identifies somebody goes, what others must be able to account for stays without a name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +15,7 @@ from api.messages.notices import tell
 from api.privacy.holdings import HOLDINGS
 from booking.people.delegations import end, end_delegations, record_step, said_of
 from booking.people.models import Account, Consent, Delegation, Person
-from booking.people.notices import Notice
+from booking.people.notices import Notice, Template
 from booking.people.persons import lock_person, phone_of_account, phone_of_person
 from core import audit
 from core.actor import Actor
@@ -35,19 +36,19 @@ async def erase_account(
 ) -> list[Left]:
     """Erase an account and the person who is its own; what was kept, with reasons.
 
-    Sessions end. Delegations end in both directions, and the other sides are told. Locks: all persons concerned by ascending id, then the account.
+    Sessions end. Delegations end in both directions, also those on offer, and the other sides are told. Locks: all
+    persons concerned by ascending id, then the account.
     """
     own = await session.scalar(select(Person.id).where(Person.account_id == account_id))
-    held = await session.scalars(
-        select(Delegation.person_id).where(Delegation.grantee_id == account_id, Delegation.state == "active")
-    )
+    phone = phone_of_account(ring, await session.get_one(Account, account_id))
+    held = await _held(session, ring, account_id=account_id, phone=phone)
     # Two who act for each other and leave at once must not wait for each other.
-    for person_id in sorted({*held, *([own] if own is not None else [])}):
+    for person_id in sorted({*held.values(), *([own] if own is not None else [])}):
         await lock_person(session, actor, person_id=person_id)
     if own is not None:
         await erase_person(session, actor, ring=ring, person_id=own, now=now)
-    await _stop_acting(session, actor, ring=ring, account_id=account_id, now=now)
-    account = await session.get_one(Account, account_id, with_for_update=True)
+    await _stop_acting(session, actor, ring=ring, held=held, now=now)
+    account = await session.get_one(Account, account_id, with_for_update=True, populate_existing=True)
     phone = phone_of_account(ring, account)
     if phone is not None:
         await session.execute(
@@ -113,29 +114,43 @@ async def erase_person(
     )
 
 
-async def _stop_acting(
-    session: AsyncSession, actor: Actor, *, ring: KeyRing, account_id: UUID, now: datetime
-) -> None:
-    """End what others let the account do; they are told."""
-    held = (
-        await session.execute(
-            select(Delegation.id, Delegation.person_id)
-            .where(Delegation.grantee_id == account_id, Delegation.state == "active")
-            .order_by(Delegation.person_id)
+async def _held(
+    session: AsyncSession, ring: KeyRing, *, account_id: UUID, phone: str | None
+) -> dict[UUID, UUID]:
+    """Delegation id -> person id: what others let the account do, and what they offered to its phone.
+
+    Uses delegation_grantee_id_idx and delegation_grantee_phone_blind_idx.
+    """
+    found = select(Delegation.id, Delegation.person_id)
+    rows = [
+        *await session.execute(found.where(Delegation.grantee_id == account_id, Delegation.state == "active"))
+    ]
+    if phone is not None:
+        blinds = ring.blinds("delegation.grantee_phone", phone)
+        rows += await session.execute(
+            found.where(Delegation.grantee_phone_blind.in_(blinds), Delegation.state == "pending")
         )
-    ).all()
-    for delegation_id, person_id in held:
-        person = await lock_person(session, actor, person_id=person_id)
+    return {row.id: row.person_id for row in rows}
+
+
+async def _stop_acting(
+    session: AsyncSession, actor: Actor, *, ring: KeyRing, held: Mapping[UUID, UUID], now: datetime
+) -> None:
+    """End delegations (id -> person id), those on offer as declined; the persons are told. All are locked already."""
+    for delegation_id, person_id in held.items():
+        person = await session.get(Person, person_id)
         one = await session.get_one(Delegation, delegation_id, with_for_update=True, populate_existing=True)
-        if person is None or one.state != "active":
+        if person is None or person.erased_at is not None or one.state not in ("active", "pending"):
             continue
-        end(one, state="revoked", by="grantee", now=now)
+        declined = one.state == "pending"
+        end(one, state="declined" if declined else "revoked", by="grantee", now=now)
         await session.flush()
-        await record_step(session, actor, one, action="delegation.revoke", now=now)
+        step = "delegation.decline" if declined else "delegation.revoke"
+        await record_step(session, actor, one, action=step, now=now)
         phone = phone_of_person(ring, person)
         if phone is not None:
-            notice = Notice(phone, "delegation_revoked", said_of(ring, person, one))
-            await tell(session, ring, [notice], now=now)
+            template: Template = "delegation_declined" if declined else "delegation_revoked"
+            await tell(session, ring, [Notice(phone, template, said_of(ring, person, one))], now=now)
 
 
 async def _sweep(session: AsyncSession, *, account_id: UUID | None, person_id: UUID | None) -> None:

@@ -122,7 +122,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "audit record: what I did, and who looked at my data",
         "account_id = :account_id or person_id = :person_id",
         "keep",
-        reason="Cybersecurity Law, article 21: at least six months; ids and codes only",
+        reason="Cybersecurity Law, article 23 (21 until 2025): at least six months; ids and codes only",
     ),
 )
 

@@ -70,13 +70,14 @@ RETENTION: tuple[Retention, ...] = (
         "sessions",
         "登录设备",
         "sessions and names of devices",
-        "90 days after they ended; the last one as long as the account",
+        "90 days after they ended; the last one until the account is erased, and 90 days more",
         "whoever wonders who was signed in can look; the last one tells that the account is used",
         "account_session",
         # Uses account_session_account_id_idx.
-        "coalesce(ended_at, expires_at) < :now - interval '90 days' and exists (select from account_session later"
+        "coalesce(ended_at, expires_at) < :now - interval '90 days' and (exists (select from account_session later"
         " where later.account_id = account_session.account_id"
-        " and (later.seen_at, later.id) > (account_session.seen_at, account_session.id))",
+        " and (later.seen_at, later.id) > (account_session.seen_at, account_session.id))"
+        " or exists (select from account where account.id = account_session.account_id and state = 'erased'))",
     ),
     Retention(
         "requests",
@@ -91,7 +92,7 @@ RETENTION: tuple[Retention, ...] = (
         "offers",
         "未接受的授权",
         "phones that a delegation was offered to",
-        "until accepted or declined, at most 30 days",
+        "until accepted or declined, or whoever has the phone leaves; at most 30 days",
         "nobody answered",
         "delegation",
         "state = 'pending' and (offered_at < :now - interval '30 days' or until_on < :now - interval '1 day')",
@@ -172,12 +173,12 @@ RETENTION: tuple[Retention, ...] = (
         "accounts",
         "账户和本人信息",
         "accounts, and persons they belong to",
-        "as long as used, or as somebody is served through them: a delegation or a tag of these years, or looked up"
+        "as long as used, locked ones too, or as somebody is served through them: a delegation or a tag of these years, or looked up"
         " for as long as the audit record is kept; erased after 3 years without",
         "what is not used is not needed",
         "account",
         # Uses account_session_account_id_idx; sessions leave a trace for as long as they last.
-        "kind = 'resident' and state = 'active' and created_at < :now - interval '3 years'"
+        "kind = 'resident' and state <> 'erased' and created_at < :now - interval '3 years'"
         " and not exists (select from account_session s"
         " where s.account_id = account.id and s.seen_at > :now - interval '3 years')"
         # An elder may never open the app again while a daughter or a desk acts for her.
@@ -208,7 +209,7 @@ RETENTION: tuple[Retention, ...] = (
         "审计记录",
         "audit record: ids and codes only",
         "at least 6 months, as `XINBAN_AUDIT_DAYS` says",
-        "Cybersecurity Law, article 21 (at least six months)",
+        "Cybersecurity Law, article 23 (21 until 2025): at least six months",
         by="`xinban audit purge`",
     ),
     Retention(

@@ -15,7 +15,7 @@ from api.params import NoParameters, check_crs_enabled
 from api.preconditions import if_match, version_tag
 from api.problems import responses
 from api.runtime import Session, runtime_of
-from api.schemas.base import LabelOut
+from api.schemas.base import LabelOut, ReasonIn
 from api.schemas.corrections import (
     AcceptIn,
     AnswerIn,
@@ -25,7 +25,6 @@ from api.schemas.corrections import (
     CorrectionPage,
     EditIn,
     MineParameters,
-    ReasonIn,
     Receipt,
     ReceivedOut,
     StaffCorrectionOut,
@@ -305,13 +304,10 @@ def _changes(request: Request, edit: EditIn | None) -> dict[str, Any]:
 
 def _inside_edit(error: SiteInvalid) -> SiteInvalid:
     """The same, pointing to where this request says it."""
-    errors = [
-        {**one, "pointer": one["pointer"].replace("/body", "/body/edit", 1)}
-        for one in error.fields.get("errors", ())
-    ]
+    errors = [{**one, "field": f"edit/{one['field']}"} for one in error.fields.get("errors", ())]
     if not errors:
         return error
-    named = "; ".join(f"{one['pointer']}: {one['reason']}" for one in errors[:5])
+    named = "; ".join(f"{one['field']}: {one['reason']}" for one in errors[:5])
     return SiteInvalid(named, named, errors=errors)
 
 

@@ -109,21 +109,24 @@ async def offer(request: Request, session: Session, actor: Own, once: Once, body
 
 @router.post(
     "/v1/me/delegations/{delegation_id}/accept",
+    response_model=DelegationOut,
     dependencies=[limited("writes")],
-    responses=responses(*LIMIT_ERRORS, *DENIED, DelegationNotFound, DelegationEnded),
+    responses=responses(*LIMIT_ERRORS, *DENIED, *ONCE_ERRORS, DelegationNotFound, DelegationEnded),
 )
-async def accept(request: Request, session: Session, actor: Own, delegation_id: UUID) -> DelegationOut:
+async def accept(request: Request, session: Session, actor: Own, once: Once, delegation_id: UUID) -> Response:
     """Take up what was offered to my phone."""
     ring, now = runtime_of(request).ring, clock.now()
     one, notices = await accept_delegation(session, actor, ring=ring, delegation_id=delegation_id, now=now)
     await tell(session, ring, notices, now=now)
-    return delegation_out(
-        ring,
-        one,
-        person=await session.get_one(Person, one.person_id),
-        grantee=await get_account(session, actor),
-        direction="received",
-        now=now,
+    return await once.answer(
+        delegation_out(
+            ring,
+            one,
+            person=await session.get_one(Person, one.person_id),
+            grantee=await get_account(session, actor),
+            direction="received",
+            now=now,
+        )
     )
 
 
@@ -131,13 +134,16 @@ async def accept(request: Request, session: Session, actor: Own, delegation_id: 
     "/v1/me/delegations/{delegation_id}/decline",
     dependencies=[limited("writes")],
     status_code=204,
-    responses=responses(*LIMIT_ERRORS, *DENIED, DelegationNotFound, DelegationEnded),
+    responses=responses(*LIMIT_ERRORS, *DENIED, *ONCE_ERRORS, DelegationNotFound, DelegationEnded),
 )
-async def decline(request: Request, session: Session, actor: Own, delegation_id: UUID) -> None:
+async def decline(
+    request: Request, session: Session, actor: Own, once: Once, delegation_id: UUID
+) -> Response:
     """Refuse what was offered to my phone."""
     ring, now = runtime_of(request).ring, clock.now()
     notices = await decline_delegation(session, actor, ring=ring, delegation_id=delegation_id, now=now)
     await tell(session, ring, notices, now=now)
+    return await once.answer(None, status=204)
 
 
 @router.delete(

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from api.access import allowed
@@ -24,7 +24,7 @@ from api.identity.errors import (
 from api.identity.subjects import ExternalSubject
 from api.identity.tokens import ExpiredToken, InvalidToken
 from api.identity.wechat import NAME as WECHAT
-from api.limits import LIMIT_ERRORS, limit, limited
+from api.limits import LIMIT_ERRORS, limited
 from api.params import NoParameters
 from api.problems import refusal, responses
 from api.runtime import Runtime, Session, runtime_of
@@ -43,6 +43,7 @@ from booking.people.models import Account
 from booking.people.phones import InvalidPhone, normalise_phone
 from core import clock
 from core.actor import Actor
+from core.errors import DomainError
 from core.masking import mask_phone
 from core.permissions import NotSignedIn
 
@@ -106,8 +107,22 @@ async def list_own_identities(
     return await _identities(request, session, actor.account_id)
 
 
+async def _shown(
+    request: Request, actor: Annotated[Actor, allowed("session.own")], body: Identity
+) -> ExternalSubject | DomainError | None:
+    """What a provider says, asked before ``once`` takes a connection; None for a phone.
+
+    Its refusal is not raised yet: a code it refuses now may be the one of a request that is sent again.
+    """
+    try:
+        return None if isinstance(body, PhoneCodeGrant) else await identify(runtime_of(request), body)
+    except DomainError as error:
+        return error
+
+
 @router.post(
     "/v1/me/identities",
+    dependencies=[limited("sign_in")],
     responses={
         200: {"model": IdentitiesOut},
         **responses(
@@ -129,6 +144,7 @@ async def list_own_identities(
 async def link(
     request: Request,
     session: Session,
+    shown: Annotated[ExternalSubject | DomainError | None, Depends(_shown)],
     once: Once,
     actor: Annotated[Actor, allowed("session.own")],
     body: Identity,
@@ -136,7 +152,8 @@ async def link(
     """Add a way to sign in: a phone, proved by a code, or an identity elsewhere; the answer lists all of them."""
     assert actor.account_id is not None
     runtime, now = runtime_of(request), clock.now()
-    await limit(request, "sign_in", actor)
+    if isinstance(shown, DomainError):
+        raise shown
     if isinstance(body, PhoneCodeGrant):
         phone = normalise_phone(body.phone)
         if not await check_code(
@@ -151,7 +168,7 @@ async def link(
             return refusal(request, code_refused())
         await link_phone(session, actor, runtime.ring, phone=phone, now=now)
     else:
-        shown = await identify(runtime, body)
+        assert shown is not None
         await link_identity(session, actor, runtime.ring, shown=shown, now=now)
     return await once.answer(await _identities(request, session, actor.account_id))
 

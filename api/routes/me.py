@@ -8,13 +8,25 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.access import allowed
+from api.addresses import network_of
+from api.conditional import private
+from api.idempotency import ONCE_ERRORS, Once
+from api.identity.passwords import change_password
+from api.identity.staff_errors import (
+    CurrentPasswordWrong,
+    NoPassword,
+    PasswordsBusy,
+    TooManyTries,
+    WeakPassword,
+)
 from api.limits import LIMIT_ERRORS, limited
 from api.params import Parameters
 from api.preconditions import IfMatch, version_tag
 from api.privacy.erasure import erase_account
 from api.privacy.export import export_all
-from api.problems import responses
+from api.problems import refusal, responses
 from api.runtime import Session, runtime_of
+from api.schemas.accounts import PasswordIn
 from api.schemas.people import (
     ConsentIn,
     ConsentOut,
@@ -74,6 +86,31 @@ async def put_profile(
     return await _profile(runtime_of(request).ring, session, actor, account)
 
 
+@router.post(
+    "/v1/me/password",
+    dependencies=[limited("sign_in")],
+    status_code=204,
+    response_class=Response,
+    responses=responses(
+        *LIMIT_ERRORS, *DENIED, NoPassword, WeakPassword, CurrentPasswordWrong, TooManyTries, PasswordsBusy
+    ),
+)
+async def put_password(request: Request, session: Session, actor: Own, body: PasswordIn) -> Response:
+    """Staff: set a new password. Every other session of the account ends within 5 s; wrong tries count."""
+    runtime = runtime_of(request)
+    refused = await change_password(
+        runtime.database,
+        session,
+        actor,
+        runtime.ring,
+        current=body.current,
+        new=body.new,
+        address=network_of(request),
+        now=clock.now(),
+    )
+    return Response(status_code=204) if refused is None else refusal(request, refused)
+
+
 @router.get("/v1/me/consents", responses=responses(*DENIED))
 async def show_consents(session: Session, actor: Own) -> ConsentsOut:
     """What I agreed to and when, and the texts there are."""
@@ -87,14 +124,15 @@ async def show_consents(session: Session, actor: Own) -> ConsentsOut:
     "/v1/me/consents",
     dependencies=[limited("writes")],
     status_code=201,
-    responses=responses(*LIMIT_ERRORS, *DENIED, ConsentOutdated),
+    response_model=ConsentOut,
+    responses=responses(*LIMIT_ERRORS, *DENIED, *ONCE_ERRORS, ConsentOutdated),
 )
-async def agree(session: Session, actor: Own, body: ConsentIn) -> ConsentOut:
+async def agree(session: Session, actor: Own, once: Once, body: ConsentIn) -> Response:
     """Agree to one text; health, ID and location each on their own. Agreeing again changes nothing."""
     given = await give_consent(
         session, actor, purpose=body.purpose, text_version=body.text_version, now=clock.now()
     )
-    return ConsentOut.model_validate(given)
+    return await once.answer(ConsentOut.model_validate(given), status=201)
 
 
 @router.delete(
@@ -118,13 +156,9 @@ async def withdraw(session: Session, actor: Own, consent_id: UUID) -> ConsentOut
 async def export(request: Request, session: Session, actor: Own) -> Response:
     """Everything held about me, in one JSON document, with who looked at it."""
     held = await export_all(session, actor, ring=runtime_of(request).ring, now=clock.now())
-    return Response(
+    return private(
         orjson.dumps(held, option=orjson.OPT_INDENT_2),
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Disposition": 'attachment; filename="xinban-my-data.json"',
-        },
-        media_type="application/json",
+        headers={"Content-Disposition": 'attachment; filename="xinban-my-data.json"'},
     )
 
 

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from api.access import public
+from api.conditional import NO_STORE, private
 from api.migrate import head_revision
 from api.params import NoParameters
 from api.problems import responses
@@ -27,7 +28,6 @@ from api.runtime import Runtime, runtime_of
 router = APIRouter(tags=["operation"])
 
 CHECK_SECONDS = 3.0
-NO_STORE = {"Cache-Control": "no-store"}
 
 # Of the process that answers: its own values are the most recent ones.
 SITES = Gauge("xinban_index_sites", "Sites in the nearby index", multiprocess_mode="mostrecent")
@@ -62,7 +62,7 @@ class Ready(BaseModel):
 )
 async def healthz(_: Annotated[NoParameters, Query()]) -> Response:
     """Alive."""
-    return Response(Alive(status="ok").model_dump_json(), headers=NO_STORE, media_type="application/json")
+    return private(Alive(status="ok"))
 
 
 @router.get(
@@ -84,9 +84,7 @@ async def readyz(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
         migrations=migrations,
         index=index,
     )
-    return Response(
-        out.model_dump_json(), 200 if well else 503, headers=NO_STORE, media_type="application/json"
-    )
+    return private(out, 200 if well else 503)
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from api.access import allowed
@@ -51,8 +51,10 @@ from booking.people.persons import find_own_person, get_account, lock_person
 from booking.people.phones import InvalidPhone, normalise_phone
 from booking.people.requests import Asked, ask, code_phone_of, find_request, waiting_query
 from booking.people.settling import confirm_own
+from booking.people.verifiers import Verdict
 from core import audit, clock
 from core.actor import Actor
+from core.errors import DomainError
 from core.keyring import KeyRing
 from core.permissions import NotAllowed, NotSignedIn
 from geo.errors import UnknownArea
@@ -158,26 +160,50 @@ async def show_person(request: Request, session: Session, actor: Own, person_id:
 @router.post(
     "/v1/me/people/{person_id}/code",
     status_code=202,
+    response_model=PersonOut,
     dependencies=[limited("verify")],
-    responses=responses(*DENIED, *LIMIT_ERRORS, DelegationNotFound, CodeTooSoon, TooManyCodes),
+    responses=responses(*DENIED, *LIMIT_ERRORS, *ONCE_ERRORS, DelegationNotFound, CodeTooSoon, TooManyCodes),
 )
-async def send_another_code(request: Request, session: Session, actor: Own, person_id: UUID) -> PersonOut:
+async def send_another_code(
+    request: Request, session: Session, actor: Own, once: Once, person_id: UUID
+) -> Response:
     """Another code for a request that waits, since one is good for five minutes only."""
     ring, now = runtime_of(request).ring, clock.now()
     row = await get_request(session, actor, request_id=person_id, now=now)
     await send_request_code(session, ring, row, now=now)
-    return request_out(ring, row)
+    return await once.answer(request_out(ring, row), status=202)
+
+
+async def _verdict(
+    request: Request, actor: Own, person_id: UUID, body: VerifyIn
+) -> Verdict | DomainError | None:
+    """What the verifier says, asked before ``once`` takes a connection; None when there is a code to compare.
+
+    Its refusal is not raised yet: what was settled waits no longer, and may be asked for again under its key.
+    """
+    if body.code is not None:
+        return None
+    try:
+        return await ask_verifier(runtime_of(request), actor, subject_id=person_id, now=clock.now())
+    except DomainError as error:
+        return error
 
 
 @router.post(
     "/v1/me/people/{person_id}/verify",
     response_model=PersonOut,
     dependencies=[limited("verify")],
-    responses=responses(*DENIED, *LIMIT_ERRORS, DelegationNotFound, *SETTLING),
+    responses=responses(*DENIED, *LIMIT_ERRORS, *ONCE_ERRORS, DelegationNotFound, *SETTLING),
 )
 async def verify_person(
-    request: Request, session: Session, actor: Own, person_id: UUID, body: VerifyIn
-) -> PersonOut | Response:
+    request: Request,
+    session: Session,
+    actor: Own,
+    verdict: Annotated[Verdict | DomainError | None, Depends(_verdict)],
+    once: Once,
+    person_id: UUID,
+    body: VerifyIn,
+) -> Response:
     """Settle a request with the code, or let a verifier confirm who I am; also later, to reach the level `real_name`."""
     runtime, now = runtime_of(request), clock.now()
     if body.code is not None:
@@ -206,8 +232,10 @@ async def verify_person(
             way="code",
             now=now,
         )
-        return _settled(runtime.ring, person, one)
-    verdict = await ask_verifier(runtime, actor, subject_id=person_id, now=now)
+        return await once.answer(_settled(runtime.ring, person, one))
+    if isinstance(verdict, DomainError):
+        raise verdict
+    assert verdict is not None
     if not verdict.confirmed:
         await audit.record(
             session,
@@ -237,7 +265,7 @@ async def verify_person(
             real_name=verdict.real_name,
             now=now,
         )
-        return _settled(runtime.ring, person, one)
+        return await once.answer(_settled(runtime.ring, person, one))
     own = await lock_person(session, actor, person_id=person_id)
     if own is None or own.account_id != actor.account_id:
         raise no_request()
@@ -254,7 +282,7 @@ async def verify_person(
     )
     if account.assurance != before:
         await recall_tokens(session, account_id=account.id, now=now)
-    return own_person_out(runtime.ring, own)
+    return await once.answer(own_person_out(runtime.ring, own))
 
 
 @router.delete(

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from api.access import allowed
 from api.addresses import network_of
-from api.idempotency import ONCE_ERRORS, Once
+from api.idempotency import KEY_HEADER, ONCE_ERRORS, Execution, Once, execution
 from api.identity.accounts import account_by_identity, account_by_phone
 from api.identity.codes import LIFETIME, PAUSE, check_code, send_code
 from api.identity.errors import (
@@ -71,6 +71,21 @@ SIGN_IN_ERRORS = (
 )
 
 
+async def _once(
+    request: Request,
+    session: Session,
+    actor: Annotated[Actor, allowed("session.start")],
+    body: Grant,
+    idempotency_key: Annotated[str | None, KEY_HEADER] = None,
+) -> Execution:
+    """A key counts where what was sent is good only once and answered from the database alone.
+
+    Hashing a password and asking a provider take long, and a connection is held under a key.
+    """
+    keyed = isinstance(body, PhoneCodeGrant | RefreshGrant)
+    return await execution(request, session, actor, idempotency_key if keyed else None)
+
+
 @router.post(
     "/v1/auth/codes",
     status_code=202,
@@ -119,7 +134,7 @@ async def ask_for_code(
 async def sign_in(
     request: Request,
     session: Session,
-    once: Once,
+    once: Annotated[Execution, Depends(_once)],
     actor: Annotated[Actor, allowed("session.start")],
     body: Grant,
     x_channel: XChannel = "web",
@@ -127,7 +142,8 @@ async def sign_in(
     """Sign in, or get new tokens with a refresh token.
 
     A refresh token is good once: keep the new one. Send each refresh with an Idempotency-Key of its own, and when no
-    answer came, send the same again: without it a second try counts as a stolen token, and the session ends.
+    answer came, send the same again: without it a second try counts as a stolen token, and the session ends. The key
+    counts for `refresh` and `phone_code` only; with another grant just sign in again.
     """
     runtime, now = runtime_of(request), clock.now()
     await limit(request, "refresh" if isinstance(body, RefreshGrant) else "sign_in", actor)

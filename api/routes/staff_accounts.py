@@ -38,14 +38,13 @@ from api.schemas.accounts import (
     GrantOut,
     GrantsOut,
     LinkOut,
-    Reason,
-    ReasonIn,
     StaffIn,
     StaffItem,
     StaffOut,
     StaffPage,
     StaffQuery,
 )
+from api.schemas.base import Reason, ReasonIn
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
@@ -152,28 +151,38 @@ async def show_staff_account(
 
 @router.post(
     "/v1/staff/accounts/{staff_id}/lock",
+    response_model=StaffOut,
     dependencies=[limited("writes")],
-    responses=responses(*LIMIT_ERRORS, StaffNotFound, OwnAccount, *DENIED),
+    responses=responses(*LIMIT_ERRORS, StaffNotFound, OwnAccount, *DENIED, *ONCE_ERRORS),
 )
 async def lock_staff_account(
-    session: Session, actor: Annotated[Actor, allowed("staff.manage")], staff_id: UUID, body: ReasonIn
-) -> StaffOut:
+    session: Session,
+    actor: Annotated[Actor, allowed("staff.manage")],
+    once: Once,
+    staff_id: UUID,
+    body: ReasonIn,
+) -> Response:
     """Nobody signs in with it; whoever is signed in is out within 5 s."""
     await staff.lock_staff(session, actor, staff_id=staff_id, reason=body.reason, now=clock.now())
-    return await _shown(session, actor, staff_id)
+    return await once.answer(await _shown(session, actor, staff_id))
 
 
 @router.post(
     "/v1/staff/accounts/{staff_id}/unlock",
+    response_model=StaffOut,
     dependencies=[limited("writes")],
-    responses=responses(*LIMIT_ERRORS, StaffNotFound, OwnAccount, *DENIED),
+    responses=responses(*LIMIT_ERRORS, StaffNotFound, OwnAccount, *DENIED, *ONCE_ERRORS),
 )
 async def unlock_staff_account(
-    session: Session, actor: Annotated[Actor, allowed("staff.manage")], staff_id: UUID, body: ReasonIn
-) -> StaffOut:
+    session: Session,
+    actor: Annotated[Actor, allowed("staff.manage")],
+    once: Once,
+    staff_id: UUID,
+    body: ReasonIn,
+) -> Response:
     """It may be signed in with again."""
     await staff.unlock_staff(session, actor, staff_id=staff_id, reason=body.reason, now=clock.now())
-    return await _shown(session, actor, staff_id)
+    return await once.answer(await _shown(session, actor, staff_id))
 
 
 @router.post(

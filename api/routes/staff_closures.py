@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import private
 from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
@@ -61,9 +62,7 @@ async def list_planned(
     now = clock.now()
     listed = await list_closures(session, actor, site_id=site_id, over=asked.over, now=now)
     out = StaffClosuresOut(items=[_out(one, listed.zone, listed.version, now) for one in listed.closures])
-    return Response(
-        out.model_dump_json(), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
+    return private(out)
 
 
 @router.delete(
@@ -76,10 +75,7 @@ async def end(actor: Edits, session: Session, site_id: UUID, closure_id: UUID) -
     """End a closure early, or call it off. To open again what was closed for good is the district's to do."""
     now = clock.now()
     ended = await end_closure(session, actor, site_id=site_id, closure_id=closure_id, now=now)
-    out = _out(ended.closure, ended.zone, ended.version, now)
-    return Response(
-        out.model_dump_json(), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
+    return private(_out(ended.closure, ended.zone, ended.version, now))
 
 
 def _out(closure: SiteClosure, zone_name: str, version: int, now: datetime) -> StaffClosureOut:

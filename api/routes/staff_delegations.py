@@ -5,15 +5,18 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from sqlalchemy import select
+from starlette.responses import Response
 
 from api.access import allowed
+from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.messages.notices import tell
 from api.people.settling import no_request, settle
 from api.problems import responses
 from api.runtime import Session, runtime_of
+from api.schemas.base import ReasonIn
 from api.schemas.people import DelegationOut
-from api.schemas.persons import ReasonIn, WitnessedOut, WitnessIn
+from api.schemas.persons import WitnessedOut, WitnessIn
 from api.views.people import (
     delegation_out,
     staff_person_item,
@@ -41,18 +44,20 @@ Witnesses = Annotated[Actor, allowed("delegation.witness")]
 
 @router.post(
     "/v1/staff/delegations/{request_id}/witness",
+    response_model=WitnessedOut,
     dependencies=[limited("writes")],
     responses=responses(
-        *LIMIT_ERRORS, *DENIED, DelegationNotFound, OutsideScope, InvalidDelegation, SelfExists
+        *LIMIT_ERRORS, *DENIED, *ONCE_ERRORS, DelegationNotFound, OutsideScope, InvalidDelegation, SelfExists
     ),
 )
 async def witness(
     request: Request,
     session: Session,
     actor: Witnesses,
+    once: Once,
     request_id: UUID,
     body: WitnessIn,
-) -> WitnessedOut:
+) -> Response:
     """Settle a request (`waiting` of a search) for somebody without a phone: called back, or here with the document.
 
     A request to be oneself is settled at the desk only: it moves a document from another account.
@@ -98,11 +103,9 @@ async def witness(
         detail={"how": body.how, "delegation": None if one is None else str(one.id)},
         now=now,
     )
-    return WitnessedOut(
-        person=staff_person_item(runtime.ring, person, now=now),
-        delegation=None
-        if one is None
-        else delegation_out(
+    delegation = None
+    if one is not None:
+        delegation = delegation_out(
             runtime.ring,
             one,
             person=person,
@@ -110,18 +113,20 @@ async def witness(
             direction="given",
             purpose=False,
             now=now,
-        ),
-    )
+        )
+    out = WitnessedOut(person=staff_person_item(runtime.ring, person, now=now), delegation=delegation)
+    return await once.answer(out)
 
 
 @router.post(
     "/v1/staff/delegations/{delegation_id}/revoke",
+    response_model=DelegationOut,
     dependencies=[limited("writes")],
-    responses=responses(*LIMIT_ERRORS, *DENIED, DelegationNotFound, PersonNotFound),
+    responses=responses(*LIMIT_ERRORS, *DENIED, *ONCE_ERRORS, DelegationNotFound, PersonNotFound),
 )
 async def revoke(
-    request: Request, session: Session, actor: Witnesses, delegation_id: UUID, body: ReasonIn
-) -> DelegationOut:
+    request: Request, session: Session, actor: Witnesses, once: Once, delegation_id: UUID, body: ReasonIn
+) -> Response:
     """End a delegation at once, at the wish of somebody who has no account to do it with. Both sides are told."""
     ring, now = runtime_of(request).ring, clock.now()
     person_id = await session.scalar(select(Delegation.person_id).where(Delegation.id == delegation_id))
@@ -135,6 +140,6 @@ async def revoke(
     )
     await tell(session, ring, notices, now=now)
     grantee = None if one.grantee_id is None else await session.get_one(Account, one.grantee_id)
-    return delegation_out(
-        ring, one, person=person, grantee=grantee, direction="given", purpose=False, now=now
+    return await once.answer(
+        delegation_out(ring, one, person=person, grantee=grantee, direction="given", purpose=False, now=now)
     )

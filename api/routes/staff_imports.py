@@ -1,13 +1,15 @@
 """Files imported over HTTP: upload, report, apply, undo."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from api.access import allowed
+from api.conditional import NO_STORE, private
 from api.idempotency import ONCE_ERRORS, Execution, Once, OnceRequired
 from api.imports.download import report_csv
 from api.imports.queue import put_in_queue
@@ -60,7 +62,6 @@ router = APIRouter(tags=["staff"])
 Importer = Annotated[Actor, allowed("import.run")]
 SIGNED_IN = (NotSignedIn, NotAllowed, WholeDistrictNeeded)
 FOUND = (*SIGNED_IN, ImportNotFound)
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.post(
@@ -336,6 +337,5 @@ async def _accepted(request: Request, once: Execution, job: ImportJob) -> Respon
     return await once.answer(_out(request, job, ImportProgress(rows_read=0)), status=202, headers=headers)
 
 
-def _json(out: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    said = {**NO_STORE, "Vary": "Accept-Language", **(headers or {})}
-    return Response(out.model_dump_json(), status, said, "application/json")
+def _json(out: BaseModel) -> Response:
+    return private(out, headers={"Vary": "Accept-Language"})

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import private
 from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.preconditions import IfMatch, MaybeIfMatch, version_tag
@@ -19,13 +19,13 @@ from api.schemas.staff_sites import (
     HistoryPage,
     HistoryParameters,
     PastOut,
-    ReasonIn,
     RevertIn,
     StaffSiteIn,
     StaffSiteItem,
     StaffSiteOut,
     StaffSitePage,
     StaffSitesParameters,
+    StepIn,
     WithdrawIn,
 )
 from api.views.staff_sites import content_of, show_to_staff
@@ -54,7 +54,6 @@ router = APIRouter(tags=["staff"])
 SIGNED_IN = (NotSignedIn, NotAllowed)
 FOUND = (*SIGNED_IN, SiteNotFound)
 WRITES = (SiteInvalid, UnknownCategory, CrsDisabled)
-PRIVATE = {"Cache-Control": "no-store"}
 
 Reads = Annotated[Actor, allowed("site.read")]
 Edits = Annotated[Actor, allowed("site.edit")]
@@ -104,7 +103,7 @@ async def list_sites_of_staff(
     )
     following = next_cursor(fingerprint, rows, asked.limit, lambda row: [row.confirmed, row.id])
     items = [StaffSiteItem.model_validate(row) for row in rows[: asked.limit]]
-    return _answer(StaffSitePage(items=items, next=following))
+    return private(StaffSitePage(items=items, next=following))
 
 
 @router.get("/v1/staff/sites/{site_id}", response_model=StaffSiteOut, responses=responses(*FOUND))
@@ -147,7 +146,7 @@ async def submit_site(
     site_id: UUID,
     version: MaybeIfMatch,
     once: Once,
-    body: ReasonIn | None = None,
+    body: StepIn | None = None,
 ) -> Response:
     """Ask for a draft to be published. `If-Match` is optional here and below: it makes sure of what you have seen."""
     return await _step(session, actor, once, "submit", site_id, version, body.reason if body else None)
@@ -178,7 +177,7 @@ async def publish_site(
     site_id: UUID,
     version: MaybeIfMatch,
     once: Once,
-    body: ReasonIn | None = None,
+    body: StepIn | None = None,
 ) -> Response:
     """Show a submitted site to residents, or one that was taken back."""
     return await _step(session, actor, once, "publish", site_id, version, body.reason if body else None)
@@ -227,7 +226,7 @@ async def show_history(
     past = await list_history(session, actor, site_id=site_id, before=before, limit=asked.limit + 1)
     following = next_cursor(fingerprint, past, asked.limit, lambda one: [one.version])
     items = [PastOut.model_validate(one) for one in past[: asked.limit]]
-    return _answer(HistoryPage(items=items, next=following))
+    return private(HistoryPage(items=items, next=following))
 
 
 @router.post(
@@ -271,11 +270,5 @@ async def _step(
     return await once.answer(out, headers=version_tag(out.version))
 
 
-def _answer(out: BaseModel, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        out.model_dump_json(), headers={**PRIVATE, **(headers or {})}, media_type="application/json"
-    )
-
-
 def _tagged(out: StaffSiteOut) -> Response:
-    return _answer(out, version_tag(out.version))
+    return private(out, headers=version_tag(out.version))

@@ -11,8 +11,8 @@ from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
 from api.runtime import Session, runtime_of
+from api.schemas.base import ReasonIn
 from api.schemas.persons import (
-    ReasonIn,
     TagIn,
     TagKindOut,
     TagKindsOut,
@@ -91,21 +91,25 @@ async def add_tag(
 
 @router.post(
     "/v1/staff/persons/{person_id}/tags/{tag_id}/revoke",
+    response_model=TagOut,
     dependencies=[limited("writes")],
-    responses=responses(*LIMIT_ERRORS, *DENIED, PersonNotFound, TagNotFound),
+    responses=responses(*LIMIT_ERRORS, *DENIED, *ONCE_ERRORS, PersonNotFound, TagNotFound),
 )
 async def take_tag_back(
-    request: Request, session: Session, actor: Tags, person_id: UUID, tag_id: UUID, body: ReasonIn
-) -> TagOut:
+    request: Request,
+    session: Session,
+    actor: Tags,
+    once: Once,
+    person_id: UUID,
+    tag_id: UUID,
+    body: ReasonIn,
+) -> Response:
     """Take a tag back; the history keeps it."""
     ring, now = runtime_of(request).ring, clock.now()
     person = await get_visible_person(
         session, actor, person_id=person_id, action="person.tag", lock=True, now=now
     )
-    return tag_out(
-        ring,
-        await revoke_tag(
-            session, actor, ring=ring, person=person, tag_id=tag_id, reason=body.reason, now=now
-        ),
-        now=now,
+    one = await revoke_tag(
+        session, actor, ring=ring, person=person, tag_id=tag_id, reason=body.reason, now=now
     )
+    return await once.answer(tag_out(ring, one, now=now))

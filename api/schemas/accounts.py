@@ -4,26 +4,15 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from api.schemas.base import InstantOut, Out
+from api.params import Parameters
+from api.schemas.base import In, InstantOut, Out, Reason
 from core.actor import Role, ScopeKind
-from core.text import Text, check_storable
+from core.text import Text
 
-Reason = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=2, max_length=500),
-    AfterValidator(check_storable),
-    Field(examples=["2026 年第 12 号通知"]),
-]
 Code = Annotated[Text, Field(pattern=r"^[0-9 ]{6,7}$", examples=["492039"])]
 Token = Annotated[Text, Field(min_length=20, max_length=100)]
-
-
-class In(BaseModel):
-    """Base of what is sent."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class StaffIn(In):
@@ -42,12 +31,6 @@ class StaffIn(In):
     office: Annotated[Text | None, Field(min_length=1, max_length=100, examples=["文化社区服务台"])] = None
 
 
-class ReasonIn(In):
-    """Why; it goes on record."""
-
-    reason: Reason
-
-
 class GrantIn(In):
     """A role within a scope: ``scope_id`` is a site's or area's id, or a category's code."""
 
@@ -56,6 +39,13 @@ class GrantIn(In):
     scope_id: Annotated[Text | None, Field(min_length=1, max_length=60)] = None
     ends_on: date | None = Field(None, description="the last day it counts")
     reason: Reason
+
+
+class PasswordIn(In):
+    """The password there is, and the one to be."""
+
+    current: Annotated[Text, Field(min_length=1, max_length=2_000)]
+    new: Annotated[Text, Field(min_length=1, max_length=200)]
 
 
 class EnrolmentIn(In):
@@ -147,7 +137,7 @@ class StaffOut(Out):
     grants: list[GrantOut]
 
 
-class StaffQuery(In):
+class StaffQuery(Parameters):
     """Which accounts."""
 
     q: Annotated[

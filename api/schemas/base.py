@@ -4,7 +4,17 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from core.text import check_storable
 
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -20,6 +30,27 @@ InstantOut = Annotated[
     PlainSerializer(_as_said_here, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+# Why staff do something; kept on record.
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=2, max_length=500),
+    AfterValidator(check_storable),
+    Field(examples=["2026 年第 12 号通知"]),
+]
+
+
+class In(BaseModel):
+    """Base of what is sent: unknown members are named, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ReasonIn(In):
+    """Why; it goes on record."""
+
+    reason: Reason
 
 
 class Out(BaseModel):

@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from api.params import Cursor, Limit, Parameters
-from api.schemas.base import InstantOut, LabelOut, Out
+from api.schemas.base import In, InstantOut, LabelOut, Out
 from api.schemas.staff_sites import GeometryIn, PlaceIn
 from core.text import check_storable
 from geo.corrections.fields import Field as Mistaken
@@ -16,13 +16,11 @@ from geo.sites.input import Code, Name, SiteFields
 STORABLE = AfterValidator(check_storable)
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), STORABLE]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), STORABLE]
-body_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class CorrectionIn(BaseModel):
+class CorrectionIn(In):
     """What is wrong, and how it should be."""
 
-    model_config = body_config
     field: Mistaken = Field(description="what is wrong; labels at GET /v1/feedback/options")
     text: Said = Field(examples=["周末其实也开门"])
     suggestion: Short | None = Field(None, description="how it should be", examples=["周六、周日 9:00-12:00"])
@@ -123,26 +121,17 @@ class EditIn(SiteFields):
         return self.model_dump(mode="json", include=self.model_fields_set - {"location"})
 
 
-class AcceptIn(BaseModel):
+class AcceptIn(In):
     """The edit a report leads to, if the site is not right already, and the answer."""
 
-    model_config = body_config
     edit: EditIn | None = Field(None, examples=[{"hours": "Sa-Su 09:00-12:00"}])
     answer: Said = Field(examples=["谢谢，已经改好"])
 
 
-class AnswerIn(BaseModel):
+class AnswerIn(In):
     """What the reporter reads."""
 
-    model_config = body_config
     answer: Said
-
-
-class ReasonIn(BaseModel):
-    """Why; it is on record."""
-
-    model_config = body_config
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200), STORABLE]
 
 
 class ContactOut(Out):

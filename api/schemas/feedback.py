@@ -4,10 +4,10 @@ from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from api.params import Cursor, Day, Limit, Parameters
-from api.schemas.base import InstantOut, LabelOut, Out
+from api.schemas.base import In, InstantOut, LabelOut, Out
 from booking.feedback.categories import Category, State
 from booking.feedback.levels import TAGS
 from core.text import check_storable
@@ -21,7 +21,6 @@ Level = Annotated[
         strict=True, ge=1, le=5, description="1 很不满意, 2 不满意, 3 一般, 4 满意, 5 很满意", examples=[5]
     ),
 ]
-body_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def _check_tag(tag: str) -> str:
@@ -35,20 +34,18 @@ def _check_tag(tag: str) -> str:
 Tag = Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_tag)]
 
 
-class ComplaintIn(BaseModel):
+class ComplaintIn(In):
     """What went wrong, where, and for whom."""
 
-    model_config = body_config
     category: Category = Field(description="labels and deadlines at GET /v1/feedback/options")
     text: Prose = Field(examples=["今天中午没有按公布的时间开饭"])
     site_id: UUID | None = Field(None, description="left out when it is about no site")
     person_id: UUID | None = Field(None, description="whom it is about, if not oneself")
 
 
-class ProseIn(BaseModel):
+class ProseIn(In):
     """What there is to say."""
 
-    model_config = body_config
     text: Prose
 
 
@@ -129,10 +126,9 @@ class StaffComplaintParameters(Parameters):
     next: Cursor | None = None
 
 
-class _RatingSaid(BaseModel):
+class _RatingSaid(In):
     """What a rating says."""
 
-    model_config = body_config
     level: Level
     service: ServiceName | None = Field(None, description="name of one of the site's services")
     tags: list[Tag] = Field([], max_length=10)
@@ -165,10 +161,9 @@ class DeskRatingIn(_RatingSaid):
     channel: Literal["counter", "phone", "paper"] = "counter"
 
 
-class SheetIn(BaseModel):
+class SheetIn(In):
     """A sheet on which people ticked."""
 
-    model_config = body_config
     site_id: UUID
     on: Day = Field(description="the day people ticked it")
     counts: dict[Literal["1", "2", "3", "4", "5"], Annotated[int, Field(strict=True, ge=0, le=10_000)]] = (

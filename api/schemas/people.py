@@ -4,10 +4,10 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from api.params import Day
-from api.schemas.base import InstantOut, Out
+from api.schemas.base import In, InstantOut, Out
 from core.text import Text
 
 IdKind = Literal["id_card", "foreign_permanent_resident", "passport", "hk_macau_permit", "taiwan_permit"]
@@ -32,15 +32,8 @@ Number = Annotated[Text, Field(min_length=5, max_length=40, examples=["620102195
 Phone = Annotated[Text, Field(min_length=3, max_length=40, examples=["13800000001"])]
 AreaRef = Annotated[Text, Field(pattern=r"^[0-9A-Za-z-]{2,36}$", examples=["620171101"])]
 Words = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_trimmed)]
-Why = Annotated[Text, Field(min_length=2, max_length=500), AfterValidator(_trimmed)]
 Scopes = Annotated[list[Scope], Field(max_length=4, examples=[["book.meal", "view"]])]
 OneTimeCode = Annotated[Text, Field(pattern=r"^[0-9]{6}$", examples=["492039"])]
-
-
-class In(BaseModel):
-    """Base of what is sent."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class DocumentIn(In):
@@ -59,7 +52,7 @@ class PersonIn(DocumentIn):
 
     relation: Relation
     phone: Phone | None = Field(None, description="their own phone; leave it out if they have none")
-    scopes: Scopes = []
+    scopes: Scopes = Field([])
     purpose: Words | None = None
     until: Day | None = Field(
         None, description="the last day, at most two years away; guardians: the 18th birthday"

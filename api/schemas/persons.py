@@ -7,13 +7,12 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from api.params import Day
-from api.schemas.base import InstantOut, Out
+from api.schemas.base import In, InstantOut, Out, Reason
 from api.schemas.people import (
     AreaRef,
     DelegationOut,
     DocumentIn,
     IdKind,
-    In,
     Name,
     Number,
     Phone,
@@ -21,7 +20,6 @@ from api.schemas.people import (
     Relation,
     Scope,
     Sex,
-    Why,
     Words,
 )
 from core.text import Text
@@ -55,7 +53,7 @@ class ContactIn(In):
 
     phone: Phone | None = None
     home_area: AreaRef | None = None
-    reason: Why
+    reason: Reason
 
 
 class RevealIn(In):
@@ -64,7 +62,7 @@ class RevealIn(In):
     fields: Annotated[
         list[Literal["name", "id_number", "phone", "birth_on", "evidence"]], Field(min_length=1, max_length=5)
     ]
-    reason: Why
+    reason: Reason
 
 
 class TagIn(In):
@@ -74,12 +72,6 @@ class TagIn(In):
     evidence: Words
     from_on: Day | None = Field(None, description="today if omitted")
     until_on: Day | None = None
-
-
-class ReasonIn(In):
-    """Why; it goes on record."""
-
-    reason: Why
 
 
 class WitnessIn(In):

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas.base import InstantOut
+from api.params import Parameters
+from api.schemas.base import In, InstantOut
 from core.text import check_storable
 
 XChannel = Annotated[
@@ -34,13 +35,7 @@ Secret = Annotated[str, StringConstraints(min_length=1, max_length=2_000), After
 SixDigits = Annotated[str, StringConstraints(pattern="^[0-9]{6}$"), Field(examples=["123456"])]
 
 
-class Body(BaseModel):
-    """Base of what is sent: unknown members are named, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class CodeIn(Body):
+class CodeIn(In):
     """Where to send a code."""
 
     phone: Phone
@@ -53,7 +48,7 @@ class CodeOut(BaseModel):
     again_in: int = Field(examples=[60])
 
 
-class _SignIn(Body):
+class _SignIn(In):
     device: Device | None = None
 
 
@@ -78,7 +73,7 @@ class PasswordGrant(_SignIn):
     )
 
 
-class RefreshGrant(Body):
+class RefreshGrant(In):
     """The refresh token of the last answer; good once."""
 
     grant: Literal["refresh"]
@@ -137,10 +132,8 @@ class TokensOut(BaseModel):
     )
 
 
-class ProviderParameters(BaseModel):
+class ProviderParameters(Parameters):
     """The client's own part of the address to open."""
-
-    model_config = ConfigDict(extra="forbid")
 
     redirect_uri: str | None = Field(None, max_length=500)
     state: str | None = Field(None, max_length=500)
@@ -187,10 +180,8 @@ class SessionsOut(BaseModel):
     next: str | None
 
 
-class SessionsParameters(BaseModel):
+class SessionsParameters(Parameters):
     """How much of the list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(50, ge=1, le=200)
     next: str | None = Field(None, max_length=600)

@@ -7,7 +7,6 @@ from uuid import UUID
 import shapely
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,7 +15,7 @@ from pydantic import (
 )
 
 from api.params import DATE, INSTANT, CategoryCode, Cursor, Limit, Parameters
-from api.schemas.base import InstantOut, Out
+from api.schemas.base import In, InstantOut, Out
 from api.schemas.locator import ClosureOut
 from geo.crs import CoordinateError, Crs, check_lon_lat, looks_swapped
 from geo.sites.input import STORABLE, SiteFields, check_geometry
@@ -51,13 +50,7 @@ When = Annotated[date | AwareDatetime | None, BeforeValidator(_read_when)]
 SiteState = Literal["draft", "submitted", "published", "withdrawn"]
 
 
-class Body(BaseModel):
-    """Base of bodies: unknown fields are named, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class PlaceIn(Body):
+class PlaceIn(In):
     """Where it is, as the caller's map knows it."""
 
     lon: float = Field(examples=[103.615], json_schema_extra={"minimum": -180, "maximum": 180})
@@ -78,7 +71,7 @@ class PlaceIn(Body):
         return self
 
 
-class GeometryIn(Body):
+class GeometryIn(In):
     """GeoJSON (RFC 7946): WGS84, longitude before latitude."""
 
     type: Literal["Point", "LineString", "MultiLineString", "Polygon", "MultiPolygon"]
@@ -112,26 +105,26 @@ class StaffSiteIn(SiteFields):
         return self
 
 
-class ReasonIn(Body):
+class StepIn(In):
     """Why, for the history."""
 
     reason: Why | None = None
 
 
-class WithdrawIn(Body):
+class WithdrawIn(In):
     """Why it is taken back."""
 
     reason: Why = Field(examples=["地址有误，核实后再发布"])
 
 
-class RevertIn(Body):
+class RevertIn(In):
     """Which version to return to, and why."""
 
     version: int = Field(ge=1, le=1_000_000_000)
     reason: Why | None = None
 
 
-class ClosureIn(Body):
+class ClosureIn(In):
     """From when until when: dates are whole days, both included; instants are to the minute."""
 
     from_: When = Field(None, alias="from", description="left out: now", examples=["2026-12-01"])

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import yaml
 from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.people.errors import ConsentNeeded, ConsentNotFound, ConsentOutdated
@@ -51,7 +52,10 @@ def consent_texts() -> Mapping[Purpose, ConsentText]:
 async def give_consent(
     session: AsyncSession, actor: Actor, *, purpose: Purpose, text_version: str, now: datetime
 ) -> Consent:
-    """The actor agrees for their own account; a second time changes nothing. Raises ConsentOutdated."""
+    """The actor agrees for their own account; a second time changes nothing. Raises ConsentOutdated.
+
+    Agreeing to a newer text ends the consent to the older one, for one is in force at a time.
+    """
     current = consent_texts()[purpose]
     if text_version != current.version:
         raise ConsentOutdated(
@@ -59,20 +63,20 @@ async def give_consent(
             f"Read the present version ({current.version}), then agree.",
             text_version=current.version,
         )
-    given = await session.scalar(
-        select(Consent).where(
-            Consent.account_id == actor.account_id,
-            Consent.purpose == purpose,
-            Consent.text_version == text_version,
-            Consent.withdrawn_at.is_(None),
-        )
+    in_force = select(Consent).where(
+        Consent.account_id == actor.account_id,
+        Consent.purpose == purpose,
+        Consent.withdrawn_at.is_(None),
     )
-    if given is None:
-        given = _consent(actor, purpose=purpose, how="app", now=now)
-        given.account_id = actor.account_id
-        session.add(given)
+    given = await session.scalar(in_force.with_for_update())
+    if given is not None and given.text_version == text_version:
+        return given
+    if given is not None:
+        given.withdrawn_at = now
         await session.flush()
-    return given
+    await _write(session, actor, purpose=purpose, how="app", account_id=actor.account_id, now=now)
+    # This one, or the one that was given on another phone at the same moment.
+    return (await session.scalars(in_force)).one()
 
 
 async def record_consents(
@@ -92,12 +96,16 @@ async def record_consents(
     )
     for purpose in purposes:
         if purpose not in held:
-            consent = _consent(actor, purpose=purpose, how=how, now=now)
-            consent.person_id = person_id
-            if how in ("desk", "callback"):
-                consent.recorded_by = actor.account_id
-            session.add(consent)
-    await session.flush()
+            recorded_by = actor.account_id if how in ("desk", "callback") else None
+            await _write(
+                session,
+                actor,
+                purpose=purpose,
+                how=how,
+                person_id=person_id,
+                recorded_by=recorded_by,
+                now=now,
+            )
 
 
 async def require_consent(session: AsyncSession, actor: Actor, *, purpose: Purpose) -> None:
@@ -152,12 +160,27 @@ async def withdraw_consent(
     return consent
 
 
-def _consent(actor: Actor, *, purpose: Purpose, how: How, now: datetime) -> Consent:
-    return Consent(
+async def _write(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    purpose: Purpose,
+    how: How,
+    account_id: UUID | None = None,
+    person_id: UUID | None = None,
+    recorded_by: UUID | None = None,
+    now: datetime,
+) -> None:
+    """A line of the ledger, unless one is in force already (consent_account_id_purpose_key, consent_person_id_purpose_key)."""
+    line = insert(Consent).values(
         id=new_id(),
+        account_id=account_id,
+        person_id=person_id,
         purpose=purpose,
         text_version=consent_texts()[purpose].version,
         how=how,
         channel=actor.channel,
         given_at=now,
+        recorded_by=recorded_by,
     )
+    await session.execute(line.on_conflict_do_nothing())

@@ -100,7 +100,7 @@ def check_end(until_on: date, *, today: date) -> None:
         raise InvalidDelegation(
             f"授权截止日期应在 {today} 至 {latest} 之间。",
             f"A delegation may end from {today} to {latest}.",
-            errors=[{"pointer": "/body/until", "reason": f"{today} … {latest}"}],
+            errors=[{"field": "until", "reason": f"{today} … {latest}"}],
         )
 
 

@@ -142,5 +142,5 @@ def _wrong(reason: str, zh: str, en: str) -> InvalidDocument:
         f"{zh}。",
         f"{en[0].upper()}{en[1:]}.",
         reason=reason,
-        errors=[{"pointer": "/body/id_number", "reason": f"{zh} / {en}"}],
+        errors=[{"field": "id_number", "reason": f"{zh} / {en}"}],
     )

@@ -236,7 +236,7 @@ async def _check_guardian(
         raise InvalidDelegation(
             f"监护到 {held.until_on} 为止，请改早一些。",
             f"You are guardian until {held.until_on}; end it by then.",
-            errors=[{"pointer": "/body/until", "reason": f"… {held.until_on}"}],
+            errors=[{"field": "until", "reason": f"… {held.until_on}"}],
         )
     if beyond := [scope for scope in scopes if not allows(held.scopes, scope)]:
         raise InvalidDelegation(

@@ -82,7 +82,7 @@ async def ask(
         raise BirthDateNeeded(
             "这种证件上的号码不含出生日期，请另填 birth_on。",
             "The number of this document does not say it; send birth_on too.",
-            errors=[{"pointer": "/body/birth_on", "reason": "请填写 / Field required"}],
+            errors=[{"field": "birth_on", "reason": "请填写 / Field required"}],
         )
     own_phone = phone_of_account(ring, account)
     asked_until, scopes = await _check_relation(session, actor, asked=asked, born=born, today=today)
@@ -90,7 +90,7 @@ async def ask(
         raise InvalidDelegation(
             "这是您自己的手机号。对方没有手机时请留空，由社区回访或到窗口确认。",
             "This is your own phone. If they have none, leave it out: the community calls back, or come to the desk.",
-            errors=[{"pointer": "/body/phone", "reason": "您自己的手机号 / your own phone"}],
+            errors=[{"field": "phone", "reason": "您自己的手机号 / your own phone"}],
         )
     waiting = await session.scalar(
         select(func.count()).where(

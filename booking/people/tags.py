@@ -145,7 +145,7 @@ def _check(tag: str, from_on: date, until_on: date | None, *, today: date) -> No
             raise InvalidTag(
                 f"“{kind.zh}”需要定期复核，截止日期不晚于 {latest}。",
                 f"This tag is reviewed regularly: it must end by {latest}.",
-                errors=[{"pointer": "/body/until_on", "reason": f"≤ {latest}"}],
+                errors=[{"field": "until_on", "reason": f"≤ {latest}"}],
             )
 
 

@@ -5,8 +5,6 @@ register: ``POST {id, subject {name, id_kind, id_number, phone}, guardian?}``, s
 ``{"result": "match" | "no_match"}``. Anything else, or silence, is "unavailable", never a match.
 """
 
-import hashlib
-import hmac
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import orjson
 from booking.people.errors import VerifierAway
 from booking.people.persons import Facts, Verification
 from core.settings import Settings
+from core.signing import signed_headers
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +83,7 @@ class WebhookVerifier:
         if guardian is not None:
             said["guardian"] = _plain(guardian)
         body = orjson.dumps(said)
-        stamp = str(int(now.timestamp()))
-        signature = hmac.digest(self.secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hex()
-        headers = {
-            "Content-Type": "application/json",
-            "X-Xinban-Timestamp": stamp,
-            "X-Xinban-Signature": f"sha256={signature}",
-        }
+        headers = signed_headers(self.secret, body, now=now)
         try:
             async with self.client() as client:
                 answer = await client.post(self.url, content=body, headers=headers)

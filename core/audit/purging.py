@@ -10,7 +10,7 @@ from core.audit.entries import record
 from core.audit.models import AuditEntry, AuditSeal
 from core.audit.sealing import entries_of
 
-# 网络安全法 (Cybersecurity Law) article 23 item 3: logs are kept for six months at least.
+# 网络安全法 (Cybersecurity Law) article 23 item 3 (21 until its amendment of 2026): logs are kept for six months at least.
 KEPT_AT_LEAST = timedelta(days=183)
 PURGED = "audit.purge"
 

@@ -1,7 +1,7 @@
 """What a report can be about, and the states it goes through."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 Field = Literal[
     "name", "address", "location", "hours", "phone", "closed", "services", "fees", "accessibility", "other"
@@ -21,7 +21,6 @@ LABELS: Mapping[Field, tuple[str, str]] = {
     "accessibility": ("设施或无障碍信息不对", "wrong facilities or accessibility"),
     "other": ("其他", "something else"),
 }
-FIELDS: tuple[Field, ...] = get_args(Field)
 # A report is answered once; whoever is not content reports again.
 STEPS: Mapping[State, frozenset[Verdict]] = {
     "open": frozenset({"accepted", "declined"}),

@@ -78,10 +78,10 @@ async def plan_closure(
     ends_at = _instant(last, zone, ends=True) if last is not None else None
     _check_times(starts_at, ends_at, for_good, now)
     current = (await session.scalars(closures_query(site_id=site_id, over=False, now=now))).all()
-    if any(one.for_good for one in current):
+    if any(one.for_good and not (ends_at and ends_at <= one.starts_at) for one in current):
         raise ClosedForGood(
-            "服务点已安排永久停办；如要更改，请先撤销原来的安排。",
-            "The site is to close for good already; call that off first.",
+            "服务点已安排永久停办，只能安排在那之前结束的停业；如要更改，请先撤销原来的安排。",
+            "The site is to close for good: plan what ends before that, or call it off first.",
         )
     if len(current) >= MOST_AT_ONCE:
         raise InvalidClosure(
@@ -131,7 +131,7 @@ async def end_closure(
         raise ClosureOver(
             "这条停业安排已经结束，不用再撤销。", "This closure is over; there is nothing to end."
         )
-    if closure.applied_at is not None:
+    if closure.for_good and closure.starts_at <= now:  # whether or not the worker has been here
         require_at(actor, "site.publish", held.place)
     async with changing(
         session, actor, held, action="site.edit", act="closure_ended", reason=closure.reason, now=now

@@ -22,14 +22,15 @@ from core.audit import record
 from core.database import driver_connection
 from core.ids import new_id
 from core.permissions import Place, covers, require, require_at, scopes
-from geo.errors import FieldsNotAllowed, SiteInvalid, UnknownCategory
-from geo.models import Category, Organisation, Site, Source
+from geo.errors import FieldsNotAllowed, SiteInvalid
+from geo.models import Organisation, Site, Source
 from geo.sites.children import make_children, write_children
 from geo.sites.held import Held, changing, hold_site, set_columns, state_of
 from geo.sites.input import OperatorIn, SiteIn
 from geo.sites.operators import put_operators
 from geo.sites.places import NEW_PLACE, SMALLEST_AREA
 from geo.sites.revisions import CONTENT, differences, get_revision, read_snapshot, record_revisions
+from geo.sites.store import check_categories
 
 STAFF_SOURCE = "staff"
 STAFF_SOURCE_NAME = "工作人员录入"
@@ -76,7 +77,7 @@ async def create_site(
     require(actor, "site.create")
     site_id = new_id()
     site = _site_in(str(site_id), content)
-    await _check_category(session, site.category)
+    await check_categories(session, {site.category})
     require_at(actor, "site.create", await _future_place(session, site, now))
     await session.execute(
         insert(Source).values(code=STAFF_SOURCE, name=STAFF_SOURCE_NAME).on_conflict_do_nothing()
@@ -142,7 +143,7 @@ async def edit_site(
         return held.site.version
     _check_fields(actor, held, fields, site)
     if "category" in fields:
-        await _check_category(session, site.category)
+        await check_categories(session, {site.category})
     if "geometry" in fields or "category" in fields:
         require_at(actor, "site.edit", await _future_place(session, site, now, site_id=site_id))
     kept = [name for name in CONTENT if name not in fields]
@@ -207,7 +208,7 @@ def _check_fields(actor: Actor, held: Held, fields: Sequence[str], site: SiteIn)
 
 
 def _site_in(external_id: str, content: Mapping[str, Any]) -> SiteIn:
-    """Raises SiteInvalid with a pointer for each mistake."""
+    """Raises SiteInvalid, naming the field of each mistake."""
     said = {name: value for name, value in content.items() if name != "geometry"}
     try:
         geometry = shapely.from_geojson(orjson.dumps(content.get("geometry")))
@@ -215,16 +216,16 @@ def _site_in(external_id: str, content: Mapping[str, Any]) -> SiteIn:
     except ValidationError as error:
         errors = [
             {
-                "pointer": "/body/" + "/".join(map(str, one["loc"])),
+                "field": "/".join(map(str, one["loc"])),
                 "reason": str(one["msg"]).removeprefix("Value error, "),
             }
             for one in error.errors(include_url=False)
         ]
     except (shapely.errors.GEOSException, TypeError, orjson.JSONEncodeError):
-        errors = [{"pointer": "/body/geometry", "reason": "不是有效的 GeoJSON 几何 / not a GeoJSON geometry"}]
+        errors = [{"field": "geometry", "reason": "不是有效的 GeoJSON 几何 / not a GeoJSON geometry"}]
     # Reasons of ours are "zh / en".
     zh, en = (
-        "; ".join(f"{one['pointer']}: {one['reason'].split(' / ')[side]}" for one in errors[:5])
+        "; ".join(f"{one['field']}: {one['reason'].split(' / ')[side]}" for one in errors[:5])
         for side in (0, -1)
     )
     raise SiteInvalid(zh, en, errors=errors)
@@ -278,15 +279,6 @@ async def _operator(session: AsyncSession, actor: Actor, operator: OperatorIn) -
         insert(Source).values(code=STAFF_SOURCE, name=STAFF_SOURCE_NAME).on_conflict_do_nothing()
     )
     return (await put_operators(await driver_connection(session), STAFF_SOURCE, [operator]))[operator.name]
-
-
-async def _check_category(session: AsyncSession, code: str) -> None:
-    if await session.scalar(select(Category.code).where(Category.code == code)) is None:
-        raise UnknownCategory(
-            f"没有类别 {code}；可用的类别见 GET /v1/categories。",
-            f"There is no category {code}; GET /v1/categories lists those there are.",
-            unknown=[code],
-        )
 
 
 async def _future_place(

@@ -140,7 +140,7 @@ async def put_sites(
     Two callers of one source take turns. A new site is published at ``now`` unless ``publish`` is false; one that was
     published stays so. Raises UnknownCategory; an unknown source is a foreign key error of the database.
     """
-    await _check_categories(session, sites)
+    await check_categories(session, {site.category for site in sites})
     connection = await driver_connection(session)
     await connection.execute("select pg_advisory_xact_lock(hashtext('source'), hashtext(%s))", (source_code,))
     # Statistics are of before this transaction: in a table that was empty then, foreign key checks and look-ups would
@@ -186,9 +186,10 @@ def _verdict(old: tuple[UUID, bytes | None] | None, said: bytes) -> Verdict:
     return "unchanged" if old[1] == said else "changed"
 
 
-async def _check_categories(session: AsyncSession, sites: Sequence[SiteIn]) -> None:
+async def check_categories(session: AsyncSession, codes: set[str]) -> None:
+    """Raises UnknownCategory, naming those there are not."""
     known = set(await session.scalars(select(Category.code)))
-    if unknown := sorted({site.category for site in sites} - known):
+    if unknown := sorted(codes - known):
         raise UnknownCategory(
             f"没有类别 {'、'.join(unknown)}；可用的类别见 GET /v1/categories。",
             f"No category {', '.join(unknown)}; GET /v1/categories lists those there are.",

@@ -1,6 +1,5 @@
 """The audit record over HTTP and from the command line; the worker that seals it; who looked at whose data."""
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,7 +9,7 @@ import pytest
 from core.actor import Grant
 from core.ids import new_id
 from tests.api.people import sign_in, who
-from tests.api.running import ROOT, XINBAN, environment, running, serving, wait_until
+from tests.api.running import running, serving, wait_until, xinban
 
 AUDITOR = Grant("auditor", "district")
 ENTRY = (
@@ -202,17 +201,6 @@ def test_who_looked_is_paged(audited, ask, resident):
 def test_an_account_without_a_person_has_nothing_to_see(audited, ask):
     _, url = audited
     assert ask.get("/v1/me/accesses", headers=sign_in(url, kind="resident")).json()["items"] == []
-
-
-def xinban(*arguments, **settings):
-    return subprocess.run(
-        [*XINBAN, *arguments],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_the_worker_seals_and_says_the_head(database_url, tmp_path, redis_url):

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import httpx
-import psycopg
 import pytest
 
 from api.schemas.locator import SiteOut
@@ -18,27 +16,10 @@ LANZHOU = ZoneInfo("Asia/Shanghai")
 TODAY = datetime.now(LANZHOU).date()
 
 
-@pytest.fixture(scope="module")
-def client(edited):
-    with httpx.Client(base_url=edited[0].url, trust_env=False, timeout=15) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def sql(edited):
-    with psycopg.connect(edited[1], autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def admin(edited):
-    return sign_in(edited[1], Grant("district_admin", "district"))
-
-
 @pytest.fixture
-def site_id(sql):
+def site_id(edited_sql):
     """A published clinic, always open, that no other test has taken."""
-    ((found,),) = sql.execute(
+    ((found,),) = edited_sql.execute(
         "update site set batch = 'taken', hours = '24/7' where id = (select id from site where status = 'active'"
         " and category_code = 'village_clinic' and batch is distinct from 'taken' order by id limit 1)"
         " returning id::text"
@@ -122,7 +103,7 @@ def test_lists_search_and_nearby_agree_while_it_is_closed(client, clerk, site_id
 
 
 def test_a_worker_takes_a_site_closed_for_good_out_of_the_lists(
-    client, edited, redis_url, sql, admin, clerk, site_id, tmp_path
+    client, edited, redis_url, edited_sql, admin, clerk, site_id, tmp_path
 ):
     assert (
         plan(client, clerk, site_id, for_good=True, **{"from": str(TODAY + timedelta(days=5))}).status_code
@@ -131,18 +112,19 @@ def test_a_worker_takes_a_site_closed_for_good_out_of_the_lists(
     other = plan(client, clerk, site_id)
     assert (other.status_code, other.json()["code"]) == (409, "closed-for-good")
     # Its day comes; the next run of the worker's clock is up to five minutes away, so its job is queued by hand.
-    sql.execute(
+    edited_sql.execute(
         "update site_closure set starts_at = now() - interval '1 minute' where site_id = %s", (site_id,)
     )
     assert client.get(f"/v1/sites/{site_id}").json()["open"]["reason"] == "inactive"
-    sql.execute(
+    edited_sql.execute(
         "select procrastinate_defer_jobs_v1(array[row('default', 'apply_closures', 0, null, null,"
         " '{\"timestamp\": 0}'::jsonb, null)::procrastinate_job_to_defer_v1])"
     )
     with running(tmp_path / "worker", "worker", database_url=edited[1], redis_url=redis_url):
         wait_until(
             lambda: (
-                sql.execute("select status from site where id = %s", (site_id,)).fetchone()[0] == "inactive"
+                edited_sql.execute("select status from site where id = %s", (site_id,)).fetchone()[0]
+                == "inactive"
             ),
             "the worker",
         )

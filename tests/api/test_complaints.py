@@ -16,19 +16,6 @@ NOWHERE = "00000000-0000-7000-8000-000000000000"
 keys = count()
 
 
-@pytest.fixture(scope="module")
-def city(edited):
-    """A client, the database, and two sites."""
-    server, url = edited
-    with psycopg.connect(url) as connection:
-        sites = connection.execute(
-            "select id::text from site where published_at is not null and category_code = 'meal_point'"
-            " and status = 'active' order by id limit 2"
-        ).fetchall()
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=15) as client:
-        yield client, url, [row[0] for row in sites]
-
-
 @pytest.fixture
 def resident(city):
     return sign_in(city[1], kind="resident")

@@ -1,5 +1,6 @@
 """Three administrators over HTTP: one makes accounts, one gives rights, one reads; and rights hold within seconds."""
 
+import secrets
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -104,6 +105,10 @@ def test_an_account_is_made_enrolled_granted_and_signs_in(call, admins, site_id)
     assert me["grants"][0]["place"]
     status, _ = call({}, "POST", "/v1/auth/tokens", **sign, recovery_code=done["recovery_codes"][0])
     assert status == 200
+    # A key keeps no tokens of a password: it would hold a connection while the password is hashed.
+    key, code = {"Idempotency-Key": secrets.token_hex(8)}, done["recovery_codes"][1]
+    told = [call(key, "POST", "/v1/auth/tokens", **sign, recovery_code=code)[0] for _ in range(2)]
+    assert told == [200, 401]
 
 
 def test_a_wrong_password_over_http_is_counted_and_answered_401(call, admins):
@@ -201,6 +206,49 @@ def test_a_locked_account_is_out_within_five_seconds_and_back_when_unlocked(call
     wait_until(lambda: call(clerk, "GET", "/v1/staff/me")[0] == 401, "signed out", 5)
     status, shown = call(admins["system_admin"], "POST", f"{path}/unlock", **REASON)
     assert (status, shown["state"]) == (200, "active")
+
+
+def test_staff_change_their_password_and_every_other_device_is_out(call, admins):
+    username, new = name(), "four other unrelated words"
+    made = call(admins["system_admin"], "POST", "/v1/staff/accounts", username=username)[1]
+    token = made["enrolment_token"]
+    begun = call({}, "POST", "/v1/auth/enrolments", token=token, password=PASSWORD)[1]
+    code = pyotp.TOTP(begun["secret"]).now()
+    done = call({}, "POST", "/v1/auth/enrolments/confirm", token=token, code=code)[1]
+    sign = {"grant": "password", "username": username}
+    devices = []
+    for code in done["recovery_codes"][:2]:
+        status, tokens = call({}, "POST", "/v1/auth/tokens", **sign, password=PASSWORD, recovery_code=code)
+        assert status == 200
+        devices.append({"Authorization": f"Bearer {tokens['access_token']}"})
+    here, elsewhere = devices
+    path = "/v1/me/password"
+    status, refused = call(here, "POST", path, current="four wrong unrelated words", new=new)
+    assert (status, refused["code"]) == (422, "current-password-wrong")
+    status, refused = call(here, "POST", path, current=PASSWORD, new="short")
+    assert (status, refused["code"]) == (422, "weak-password")
+    assert call(here, "POST", path, current=PASSWORD, new=new) == (204, None)
+    wait_until(lambda: call(elsewhere, "GET", "/v1/me/sessions")[0] == 401, "signed out", 5)
+    status, left = call(here, "GET", "/v1/me/sessions")
+    assert (status, [one["current"] for one in left["items"]]) == (200, [True])
+    code = done["recovery_codes"][2]
+    assert call({}, "POST", "/v1/auth/tokens", **sign, password=new, recovery_code=code)[0] == 200
+
+
+def test_a_resident_has_no_password_to_change(call, database):
+    resident = sign_in(database, kind="resident")
+    status, refused = call(resident, "POST", "/v1/me/password", current="x", new=PASSWORD)
+    assert (status, refused["code"]) == (409, "no-password")
+
+
+def test_locking_again_under_its_key_does_not_lock_anew(call, admins, database):
+    """The answer got lost, and meanwhile a colleague unlocked."""
+    path = f"/v1/staff/accounts/{who(sign_in(database, Grant('inspector', 'district')))}"
+    keyed = admins["system_admin"] | {"Idempotency-Key": secrets.token_hex(8)}
+    assert call(keyed, "POST", f"{path}/lock", **REASON)[1]["state"] == "locked"
+    assert call(admins["system_admin"], "POST", f"{path}/unlock", **REASON)[1]["state"] == "active"
+    assert call(keyed, "POST", f"{path}/lock", **REASON)[1]["state"] == "locked"  # as it was answered
+    assert call(admins["system_admin"], "GET", path)[1]["state"] == "active"
 
 
 def test_nobody_changes_their_own_rights_or_account(call, admins):

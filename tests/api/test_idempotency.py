@@ -15,7 +15,7 @@ from core import clock
 from core.actor import Grant
 from core.keyring import Key, KeyRing
 from tests.api.people import sign_in
-from tests.api.running import wait_until
+from tests.api.running import ROOT, wait_until
 from tests.api.test_problems import assert_problem
 from tests.api.trial import trial
 from tests.conftest import create_database, drop_database, url_of
@@ -108,6 +108,29 @@ def test_the_documentation_says_where_a_key_is_required(client):
             one for one in paths[path]["post"]["parameters"] if one["name"].lower() == "idempotency-key"
         ]
         assert (header["in"], header["required"]) == ("header", required)
+
+
+# Reads with a body, secrets that are shown once, and what hashes a password: no key, and docs/idempotency.md says so.
+WITHOUT = {
+    "/v1/staff/persons/search",
+    "/v1/staff/persons/{person_id}/reveal",
+    "/v1/staff/corrections/{correction_id}/contact",
+    "/v1/auth/enrolments",
+    "/v1/auth/enrolments/confirm",
+    "/v1/me/password",
+}
+
+
+def test_every_post_takes_a_key_but_those_that_are_documented(client):
+    def takes(call):
+        return any(one["name"].lower() == "idempotency-key" for one in call.get("parameters", ()))
+
+    paths = client.get("/openapi.json").json()["paths"]
+    bare = {path for path, calls in paths.items() if "post" in calls and not takes(calls["post"])}
+    bare = {path for path in bare if not path.startswith("/trial/")}
+    assert bare == WITHOUT
+    documented = (ROOT / "docs" / "idempotency.md").read_text()
+    assert [path for path in bare if f"`POST {path}`" not in documented] == []
 
 
 @pytest.mark.parametrize("key", ["short", "x" * 201, "has a space", "中文钥匙中文钥匙".encode(), ""])

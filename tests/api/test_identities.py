@@ -1,5 +1,7 @@
 """Several ways into one account: identities elsewhere and a phone are linked, and taken back."""
 
+import secrets
+
 import httpx
 import psycopg
 import pytest
@@ -50,6 +52,15 @@ def test_an_identity_is_linked_and_signs_in_to_the_same_account(url, database):
     # Linked twice it is there once.
     client = Client(url)
     assert len(link(url, tokens, client.body(client.consent("g-2001"))).json()["items"]) == 2
+
+
+def test_linking_again_under_its_key_is_answered_although_the_provider_knows_the_code_no_more(url, database):
+    tokens, client = sign_in_by_phone(url, database, new_phone()), Client(url)
+    body, key = client.body(client.consent("g-2011")), {"Idempotency_Key": secrets.token_hex(8)}
+    first, again = (post(url, "/v1/me/identities", body, **bearer(tokens), **key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 200), again.text
+    assert again.content == first.content
+    assert link(url, tokens, body).json()["code"] == "external-refused"
 
 
 def test_an_identity_of_somebody_else_is_not_linked(url, database):

@@ -3,20 +3,19 @@
 import asyncio
 import re
 import signal
-import subprocess
 from datetime import UTC, datetime
 from itertools import count
 
 import psycopg
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import LargeBinary, func, insert, select, update
 
 from api.tables import METADATA
 from booking.people.models import Account
 from core.ids import new_id
 from core.keyring import Key, KeyRing
-from core.rotation import binary_columns, count_by_key, count_left, encrypted_columns, rotate
-from tests.api.running import ROOT, XINBAN, environment, running
+from core.rotation import count_by_key, count_left, encrypted_columns, rotate
+from tests.api.running import running, xinban
 from tests.conftest import TEST_RING
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -97,8 +96,19 @@ async def left(database, ring, column):
         return await count_left(session, ring, column)
 
 
+def binary_columns():
+    """``table.column`` of every column of bytes, and whether it is encrypted or the blind index of one that is."""
+    declared = {column for one in encrypted_columns(METADATA) for column in (one.column, one.blind)}
+    return {
+        f"{table.name}.{column.name}": column in declared
+        for table in METADATA.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, LargeBinary)
+    }
+
+
 def test_every_column_of_bytes_is_encrypted_or_known_to_hold_no_personal_data():
-    undeclared = {name for name, declared in binary_columns(METADATA) if not declared}
+    undeclared = {name for name, declared in binary_columns().items() if not declared}
     assert undeclared - DIGESTS == set()
 
 
@@ -109,7 +119,7 @@ def test_no_table_of_the_database_has_bytes_that_no_model_declares(database_url)
             " where data_type = 'bytea' and table_schema = current_schema()"
             " and table_name not like 'procrastinate%'"
         ).fetchall()
-    assert {name for (name,) in there} <= {name for name, _ in binary_columns(METADATA)}
+    assert {name for (name,) in there} <= {*binary_columns()}
 
 
 async def test_a_rotation_brings_every_value_and_its_index_under_the_current_key(database, ring, old, column):
@@ -229,17 +239,6 @@ async def test_a_value_that_no_key_opens_is_told_and_the_others_are_done(databas
     assert rotated.rows == 5
     assert list(rotated.refused) == list(made)
     assert "'lost' is not in the ring" in rotated.refused[next(iter(made))]
-
-
-def xinban(*arguments, **settings):
-    return subprocess.run(
-        [*XINBAN, *arguments],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 async def test_a_killed_rotation_is_finished_by_the_next_one(

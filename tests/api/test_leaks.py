@@ -16,7 +16,7 @@ from core.actor import Grant
 from tests.api.outside import outside
 from tests.api.people import sign_in
 from tests.api.residents import id_number, last_code
-from tests.api.running import running, serving, wait_until
+from tests.api.running import ask, running, serving, wait_until
 from tests.api.signing_in import ask_for_code, bearer, code_of, sign_in_by_phone
 from tests.conftest import create_database, drop_database, url_of
 
@@ -95,7 +95,7 @@ class Caller:
     def __call__(self, method, path, body=None, *, status=(200, 201, 202, 204), **headers):
         sent = self.headers | ({"Idempotency-Key": secrets.token_hex(8)} if method == "POST" else {})
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = httpx.request(method, self.url + path, json=body, headers=sent, trust_env=False, timeout=30)
+        answer = ask(method, self.url + path, json=body, headers=sent, timeout=30)
         assert answer.status_code in (status if isinstance(status, tuple) else (status,)), answer.text
         return answer
 

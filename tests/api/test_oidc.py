@@ -1,6 +1,7 @@
 """Sign-in through OpenID Connect: a real provider process, and one that hands out ID tokens it should not."""
 
 import base64
+import secrets
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.api.openid import REDIRECT, SECRET, Client, serving_with_providers
-from tests.api.signing_in import sign_in_by_phone
+from tests.api.signing_in import post, sign_in_by_phone
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,14 @@ def test_a_code_is_good_once_at_the_provider(url):
     assert client.sign_in(code).status_code == 200
     answer = client.sign_in(code)
     assert (answer.status_code, answer.json()["code"]) == (401, "external-refused")
+
+
+def test_what_a_provider_confirms_is_not_kept_under_a_key(url):
+    """Asking it takes long, and no connection is held meanwhile."""
+    client = Client(url)
+    body, key = client.body(client.consent("g-1002")), secrets.token_hex(8)
+    first, again = (post(url, "/v1/auth/tokens", body, Idempotency_Key=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 401)
 
 
 def test_a_stolen_code_is_of_no_use_without_the_verifier(url):

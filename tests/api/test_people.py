@@ -207,6 +207,7 @@ def test_a_document_number_that_cannot_be_right_is_refused_with_the_reason(daugh
     refused = daughter.call("POST", "/v1/me/people", for_mother(number, phone()))
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid-document")
     assert refused.json()["reason"] == reason
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/body/id_number"]
     assert number not in refused.text
 
 
@@ -373,6 +374,47 @@ def test_a_request_sent_again_with_its_key_is_made_once(daughter):
     first, second = (daughter.call("POST", "/v1/me/people", body, **key) for _ in range(2))
     assert first.json() == second.json()
     assert len(daughter.call("GET", "/v1/me/people").json()["items"]) == 1
+
+
+def twice(one, path, body=None):
+    """The same request sent twice under one key: what the second is answered."""
+    key = {"Idempotency-Key": str(uuid4())}
+    first, second = (one.call("POST", path, body, **key) for _ in range(2))
+    assert first.is_success, first.text
+    assert (second.status_code, second.content) == (first.status_code, first.content)
+    assert second.headers["Idempotent-Replayed"] == "true"
+    return second
+
+
+def test_what_can_be_done_only_once_is_answered_again_under_its_key(place, daughter, mother):
+    """A lost answer: the request is settled, the offer taken up or declined, and asking anew would be a 404."""
+    asked = daughter.call("POST", "/v1/me/people", for_mother(id_number(), mother_phone := phone())).json()
+    code = last_code(place[1], mother_phone)
+    twice(daughter, f"/v1/me/people/{asked['id']}/verify", {"code": code})
+    body = {"relation": "self", "name": "王小明", "id_number": id_number(date(1980, 5, 6))}
+    asked = daughter.call("POST", "/v1/me/people", body).json()
+    own = twice(daughter, f"/v1/me/people/{asked['id']}/verify", {}).json()  # a verifier is asked
+    assert own["scopes"] == ["self"]
+    for answer in ("accept", "decline"):
+        offer = {"phone": mother.phone, "scopes": ["view"], "until": NEXT_YEAR}
+        made = daughter.call("POST", "/v1/me/delegations", offer).json()
+        twice(mother, f"/v1/me/delegations/{made['id']}/{answer}")
+    text = next(
+        one for one in mother.call("GET", "/v1/me/consents").json()["texts"] if one["purpose"] == "health"
+    )
+    twice(mother, "/v1/me/consents", {"purpose": "health", "text_version": text["version"]})
+
+
+def test_no_connection_is_held_while_a_verifier_is_asked_under_a_key(place, redis_url, tmp_path):
+    """With one connection in all, the verifier's look-up would wait for the one that the key holds."""
+    with serving(
+        tmp_path / "log", ready=False, database_url=place[1], redis_url=redis_url, limits="off", pool_size="1"
+    ) as one:
+        somebody = resident(one.url, place[1])
+        somebody.agree("id")
+        body = {"relation": "self", "name": "王小明", "id_number": id_number(date(1980, 5, 6))}
+        asked = somebody.call("POST", "/v1/me/people", body).json()
+        twice(somebody, f"/v1/me/people/{asked['id']}/verify", {})
 
 
 def test_what_is_put_away_reads_nobodys_name_phone_or_number(place, daughter):

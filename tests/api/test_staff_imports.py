@@ -173,6 +173,8 @@ def test_a_file_is_checked_reported_and_only_then_imported(clerk, source):
         "select detail ->> 'step' from audit_entry where object_id = %s order by at, id", job["id"]
     )
     assert [step for (step,) in steps] == ["upload", "apply", "applied"]
+    whose = clerk.sql("select distinct account_id, roles from audit_entry where object_id = %s", job["id"])
+    assert whose == [(who(clerk.headers), "district_admin")]  # by the worker too
 
 
 def test_a_file_without_a_mapping_gets_one_that_must_be_confirmed(clerk, source):

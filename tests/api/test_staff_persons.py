@@ -3,14 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
-import httpx
 import psycopg
 import pytest
 
 from core.actor import Grant
 from tests.api.people import sign_in, who
 from tests.api.residents import id_number, last_code, phone, resident
-from tests.api.running import serving
+from tests.api.running import ask, serving
 from tests.conftest import create_database, drop_database, url_of
 
 TODAY = datetime.now(UTC).date()
@@ -54,14 +53,7 @@ class Staff:
         return who(self.headers)
 
     def call(self, method, path, body=None, **headers):
-        return httpx.request(
-            method,
-            self.url + path,
-            json=body,
-            headers={**self.headers, **headers},
-            trust_env=False,
-            timeout=15,
-        )
+        return ask(method, self.url + path, json=body, headers={**self.headers, **headers}, timeout=15)
 
 
 @pytest.fixture(scope="module")
@@ -326,6 +318,24 @@ def test_staff_end_a_delegation_for_somebody_who_has_no_account(place, admin, cl
         (action, why) for action, why, _ in record(place, person_id=done["person"]["id"])
     ]
     assert admin.call("POST", path, reason).json()["state"] == "revoked"
+
+
+def test_what_staff_send_again_under_its_key_is_done_once(place, admin, towns):
+    def twice(path, body):
+        key = {"Idempotency-Key": str(uuid4())}
+        first, second = (admin.call("POST", path, body, **key) for _ in range(2))
+        assert first.is_success, first.text
+        assert (second.status_code, second.content) == (first.status_code, first.content)
+        assert second.headers["Idempotent-Replayed"] == "true"
+        return second.json()
+
+    asked = request_for(resident(*place), id_number(date(1941, 2, 3)), towns["there"])
+    body = {"how": "desk", "reason": "老人没有手机", "witness": "社区王主任"}
+    done = twice(f"/v1/staff/delegations/{asked['id']}/witness", body)
+    twice(f"/v1/staff/delegations/{done['delegation']['id']}/revoke", {"reason": "老人要求撤销"})
+    person = f"/v1/staff/persons/{done['person']['id']}"
+    tag = twice(f"{person}/tags", {"tag": "low_income", "evidence": "6201-0042", "until_on": NEXT_YEAR})
+    twice(f"{person}/tags/{tag['id']}/revoke", {"reason": "已脱贫"})
 
 
 def test_a_call_back_of_another_township_settles_nothing(place, clerk, towns):

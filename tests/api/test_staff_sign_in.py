@@ -1,6 +1,7 @@
 """Staff enrol with a link, sign in with password and second factor, and are neither guessed nor locked out."""
 
 import asyncio
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from api.identity.enrolments import begin_enrolment, finish_enrolment
 from api.identity.grants import grants_of
 from api.identity.models import StaffAccount
-from api.identity.password_hashes import PasswordHashes, check_strength
+from api.identity.password_hashes import AT_ONCE, WAITING, PasswordHashes, check_strength, password_hashes
+from api.identity.passwords import change_password
 from api.identity.staff import create_staff, lock_staff, reset_second_factor, unlock_staff
 from api.identity.staff_errors import (
+    CurrentPasswordWrong,
     EnrolmentGone,
     PasswordsBusy,
     SecondFactorNeeded,
@@ -21,7 +24,7 @@ from api.identity.staff_errors import (
 )
 from api.identity.tries import new_device_key
 from booking.people.models import Account
-from core.actor import SYSTEM
+from core.actor import SYSTEM, Actor
 from tests.api.clerks import ELSEWHERE, NOW, OFFICE, PASSWORD, WRONG, Clerk
 
 
@@ -272,8 +275,69 @@ def test_other_passwords_are_taken(password):
 
 async def test_a_flood_of_passwords_waits_in_a_short_line_and_the_rest_is_told_to_come_again():
     hashes = PasswordHashes()
-    answers = await asyncio.gather(*(hashes.check("x", None) for _ in range(60)), return_exceptions=True)
+
+    async def check():
+        with hashes.place():
+            return await hashes.check("x", None)
+
+    answers = await asyncio.gather(*(check() for _ in range(60)), return_exceptions=True)
     busy = [one for one in answers if isinstance(one, PasswordsBusy)]
     assert len(busy) == 60 - 34
     assert busy[0].fields["retry_after_seconds"] >= 1
-    assert await hashes.check("x", None) == (False, None)  # and it goes on
+    assert await check() == (False, None)  # and it goes on
+
+
+async def test_who_is_sent_away_by_a_flood_has_tried_nothing(clerk):
+    with ExitStack() as line:
+        for _ in range(AT_ONCE + WAITING):
+            line.enter_context(password_hashes().place())
+        for _ in range(6):
+            with pytest.raises(PasswordsBusy):
+                await clerk.sign_in(totp=clerk.totp(NOW))
+    assert isinstance(await clerk.sign_in(totp=clerk.totp(NOW)), Account)
+
+
+# One's own password
+
+NEW = "榆中百合与永登苦水玫瑰香"
+
+
+async def change(clerk, *, current=PASSWORD, new=NEW, now=NOW, session_id=None):
+    actor = Actor(name=f"account:{clerk.id}", channel="web", account_id=clerk.id, session_id=session_id)
+    async with clerk.database.transaction() as session:
+        return await change_password(
+            clerk.database, session, actor, clerk.ring, current=current, new=new, address=OFFICE, now=now
+        )
+
+
+async def test_a_password_is_changed_on_record_and_the_old_one_is_good_no_more(clerk):
+    assert await change(clerk) is None
+    assert isinstance(await clerk.sign_in(totp=clerk.totp(NOW)), WrongPassword)
+    assert isinstance(await clerk.sign_in(password=NEW, totp=clerk.totp(NOW)), Account)
+    async with clerk.database.hot() as connection:
+        query = "select account_id, object_id, detail from audit_entry where action = 'account.password'"
+        rows = await (await connection.execute(query)).fetchall()
+    assert rows == [(clerk.id, str(clerk.id), {})]
+
+
+async def test_wrong_current_passwords_count_as_those_of_signing_in_do(clerk):
+    told = [type(await change(clerk, current=WRONG)) for _ in range(6)]
+    assert told == [CurrentPasswordWrong] * 5 + [TooManyTries]
+    assert isinstance(await clerk.sign_in(totp=clerk.totp(NOW)), TooManyTries)
+    assert isinstance(await change(clerk), TooManyTries)  # even with the right one
+    async with clerk.database.hot() as connection:
+        query = "select count(*) from audit_entry where detail->>'refused' = 'current-password-wrong'"
+        assert await (await connection.execute(query)).fetchone() == (5,)
+
+
+@pytest.mark.parametrize("new", ["short", "wenhua-2 and more", PASSWORD], ids=["short", "name", "same"])
+async def test_a_weak_new_password_is_refused_and_counts_no_try(clerk, new):
+    for _ in range(6):
+        with pytest.raises(WeakPassword):
+            await change(clerk, new=new)
+    assert await change(clerk) is None
+
+
+async def test_two_changes_at_once_leave_one_password(clerk):
+    told = await asyncio.gather(*(change(clerk, new=f"{NEW} {number}") for number in range(2)))
+    assert sorted(str(type(one).__name__) for one in told) == ["CurrentPasswordWrong", "NoneType"]

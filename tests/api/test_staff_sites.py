@@ -6,8 +6,6 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
-import httpx
-import psycopg
 import pytest
 
 from api.schemas.staff_sites import HistoryPage, StaffSiteOut, StaffSitePage
@@ -28,27 +26,10 @@ DRAFT = {
 }
 
 
-@pytest.fixture(scope="module")
-def client(edited):
-    with httpx.Client(base_url=edited[0].url, trust_env=False, timeout=15) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def sql(edited):
-    with psycopg.connect(edited[1], autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def admin(edited):
-    return sign_in(edited[1], Grant("district_admin", "district"))
-
-
 @pytest.fixture
-def site_id(sql):
+def site_id(edited_sql):
     """A published meal point that no other test has taken or changed."""
-    ((found,),) = sql.execute(
+    ((found,),) = edited_sql.execute(
         "update site set batch = 'taken' where id = (select id from site where category_code = 'meal_point'"
         " and status = 'active' and version = 1 and batch <> 'taken' order by id limit 1) returning id::text"
     ).fetchall()
@@ -71,7 +52,7 @@ def edit(client, headers, site_id, tag, **changes):
     return client.put(f"/v1/staff/sites/{site_id}", headers=headers | {"If-Match": tag}, json=body)
 
 
-def test_a_clerk_edits_hours_and_residents_see_it(client, sql, clerk, site_id):
+def test_a_clerk_edits_hours_and_residents_see_it(client, edited_sql, clerk, site_id):
     before = read(client, clerk, site_id)
     conforms(StaffSiteOut, before.json())
     written = edit(
@@ -97,7 +78,7 @@ def test_a_clerk_edits_hours_and_residents_see_it(client, sql, clerk, site_id):
     assert past["items"][0]["actor"] == f"account:{who(clerk)}"
     assert past["items"][0]["roles"] == "site_staff"
     assert past["items"][0]["changes"]["hours"][1] == "24/7"
-    (detail,) = sql.execute(
+    (detail,) = edited_sql.execute(
         "select detail from audit_entry where object_id = %s and account_id = %s", (site_id, who(clerk))
     ).fetchone()
     assert detail == {"act": "edited", "version": version, "fields": ["alert", "hours"]}
@@ -139,8 +120,8 @@ def test_of_many_edits_of_one_version_at_once_exactly_one_is_written(client, cle
     assert read(client, clerk, site_id).json()["version"] == body.json()["version"] + 1
 
 
-def test_a_draft_is_submitted_by_a_clerk_and_published_by_the_district(client, edited, sql, admin):
-    (township,) = sql.execute(
+def test_a_draft_is_submitted_by_a_clerk_and_published_by_the_district(client, edited, edited_sql, admin):
+    (township,) = edited_sql.execute(
         "select id::text from area where kind = 'township' and name = '中川镇'"
     ).fetchone()
     clerk = sign_in(edited[1], Grant("site_staff", "township", township))
@@ -180,14 +161,14 @@ def test_a_draft_is_submitted_by_a_clerk_and_published_by_the_district(client, e
     back = client.post(f"{place}/unpublish", headers=admin, json={"reason": "地址有误"})
     assert back.json()["state"] == "withdrawn"
     assert client.get(f"/v1/sites/{site_id}").status_code == 404
-    sql.execute("delete from site where source_code = 'staff'")  # others list this city too
+    edited_sql.execute("delete from site where source_code = 'staff'")  # others list this city too
 
 
-def test_staff_of_one_township_do_not_edit_anothers_site(client, edited, sql, site_id):
-    (own,) = sql.execute(
+def test_staff_of_one_township_do_not_edit_anothers_site(client, edited, edited_sql, site_id):
+    (own,) = edited_sql.execute(
         f"{TOWNSHIP_OF} select id::text from up where kind = 'township'", (site_id,)
     ).fetchone()
-    (other,) = sql.execute(
+    (other,) = edited_sql.execute(
         "select id::text from area where kind = 'township' and id <> %s limit 1", (own,)
     ).fetchone()
     stranger = sign_in(edited[1], Grant("site_staff", "township", other))
@@ -200,10 +181,10 @@ def test_staff_of_one_township_do_not_edit_anothers_site(client, edited, sql, si
     neighbour = sign_in(edited[1], Grant("site_staff", "township", own))
     assert client.post(f"/v1/staff/sites/{site_id}/assure", headers=neighbour).status_code == 200
     # A draft they may not even know of.
-    sql.execute("update site set published_at = null, withdrawn_at = now() where id = %s", (site_id,))
+    edited_sql.execute("update site set published_at = null, withdrawn_at = now() where id = %s", (site_id,))
     assert client.get(f"/v1/staff/sites/{site_id}", headers=stranger).status_code == 404
     assert client.get(f"/v1/staff/sites/{site_id}", headers=neighbour).status_code == 200
-    sql.execute("update site set published_at = now(), withdrawn_at = null where id = %s", (site_id,))
+    edited_sql.execute("update site set published_at = now(), withdrawn_at = null where id = %s", (site_id,))
 
 
 def test_what_says_which_site_it_is_takes_the_district(client, admin, clerk, site_id):
@@ -214,10 +195,10 @@ def test_what_says_which_site_it_is_takes_the_district(client, admin, clerk, sit
     assert edit(client, admin, site_id, tag, name="另一个名字", hours="24/7").status_code == 200
 
 
-def test_an_operator_that_other_sites_have_is_not_changed_through_a_draft(client, admin, edited, sql):
+def test_an_operator_that_other_sites_have_is_not_changed_through_a_draft(client, admin, edited, edited_sql):
     operator = {"name": "共用运营单位", "name_en": "Shared", "operating_model": "public"}
     theirs = client.post("/v1/staff/sites", headers=admin, json=DRAFT | {"operator": operator})
-    (township,) = sql.execute(
+    (township,) = edited_sql.execute(
         "select id::text from area where kind = 'township' and name = '中川镇'"
     ).fetchone()
     clerk = sign_in(edited[1], Grant("site_staff", "township", township))
@@ -227,12 +208,12 @@ def test_an_operator_that_other_sites_have_is_not_changed_through_a_draft(client
     refused = client.post("/v1/staff/sites", headers=clerk, json=DRAFT | {"operator": changed})
     assert (refused.status_code, refused.json()["code"]) == (403, "fields-not-allowed")
     model = "select operating_model from organisation where name = '共用运营单位'"
-    assert sql.execute(model).fetchall() == [("public",)]
+    assert edited_sql.execute(model).fetchall() == [("public",)]
     assert (
         client.post("/v1/staff/sites", headers=admin, json=DRAFT | {"operator": changed}).status_code == 201
     )
-    assert sql.execute(model).fetchall() == [("private",)]
-    sql.execute("delete from site where name = %s", (DRAFT["name"],))
+    assert edited_sql.execute(model).fetchall() == [("private",)]
+    edited_sql.execute("delete from site where name = %s", (DRAFT["name"],))
 
 
 def test_confirming_shows_residents_when(client, clerk, site_id):
@@ -273,7 +254,7 @@ def test_history_comes_page_by_page(client, clerk, site_id):
     assert wrong.json()["code"] == "invalid-cursor"
 
 
-def test_long_unconfirmed_sites_are_listed_oldest_first(client, admin, sql):
+def test_long_unconfirmed_sites_are_listed_oldest_first(client, admin, edited_sql):
     path, seen, after = "/v1/staff/sites", [], {}
     while True:
         asked = {"not_assured_for_days": 10, "limit": 60} | after
@@ -282,7 +263,7 @@ def test_long_unconfirmed_sites_are_listed_oldest_first(client, admin, sql):
         if page["next"] is None:
             break
         after = {"next": page["next"]}
-    wanted = sql.execute(
+    wanted = edited_sql.execute(
         "select id::text from site where published_at is not null and status <> 'inactive'"
         " and (assured_at is null or assured_at < now() - interval '10 days')"
         " order by assured_at nulls first, id"
@@ -291,9 +272,9 @@ def test_long_unconfirmed_sites_are_listed_oldest_first(client, admin, sql):
     assert len(seen) > 60
 
 
-def test_lists_are_narrowed_to_a_scope(edited, client, sql, admin, site_id):
+def test_lists_are_narrowed_to_a_scope(edited, client, edited_sql, admin, site_id):
     clerk = sign_in(edited[1], Grant("site_staff", "site", site_id))
-    town = sign_in(edited[1], Grant("site_staff", "township", township := township_id(sql)))
+    town = sign_in(edited[1], Grant("site_staff", "township", township := township_id(edited_sql)))
     elder = sign_in(edited[1], Grant("inspector", "category", "elder"))
 
     def ids(headers, **asked):
@@ -307,7 +288,7 @@ def test_lists_are_narrowed_to_a_scope(edited, client, sql, admin, site_id):
             after = {"next": page["next"]}
 
     assert ids(clerk) == {site_id}
-    inside = sql.execute(
+    inside = edited_sql.execute(
         f"{BELOW} select s.id::text from site s join below on s.area_id = below.id", (township,)
     ).fetchall()
     assert ids(town) == {site for (site,) in inside}
@@ -316,9 +297,11 @@ def test_lists_are_narrowed_to_a_scope(edited, client, sql, admin, site_id):
     assert ids(clerk, category="clinic") == set()
 
 
-def township_id(sql):
+def township_id(edited_sql):
     """One with some sites and not most of them."""
-    (found,) = sql.execute("select id::text from area where kind = 'township' and name = '秦川镇'").fetchone()
+    (found,) = edited_sql.execute(
+        "select id::text from area where kind = 'township' and name = '秦川镇'"
+    ).fetchone()
     return found
 
 

@@ -1,5 +1,8 @@
 """One request, one transaction, ended before the answer leaves; and what PostgreSQL's refusals become."""
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
@@ -8,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import problems
 from api.runtime import Runtime, Session, get_session
-from core.database import Database
+from core.database import POOL_SECONDS, Database
 from core.settings import Settings
 from geo.nearby.feed import IndexFeed
 
@@ -74,6 +77,14 @@ async def test_without_the_scope_of_a_function_the_answer_would_be_201_and_nothi
     answer = await post(app, "/careless")
     assert answer.status_code == 201
     assert await stored(database) == 0
+
+
+async def test_who_gets_no_connection_in_time_is_told_to_come_again(app, database):
+    async with AsyncExitStack() as held, asyncio.timeout(POOL_SECONDS + 5):
+        for _ in range(Settings().pool_size):
+            await held.enter_async_context(database.engine.connect())
+        answer = await post(app, "/careful")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 @pytest.mark.parametrize(

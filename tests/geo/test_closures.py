@@ -262,6 +262,29 @@ async def test_a_site_closed_for_good_leaves_the_lists_on_its_day(session):
     assert (await session.scalars(select(Site.status))).one() == "active"
 
 
+async def test_until_a_site_closes_for_good_it_may_have_holidays(session):
+    (site,) = await imported(session)
+    await plan(session, site, date(2027, 3, 1), for_good=True)
+    holiday = await plan(session, site, date(2027, 2, 5), date(2027, 2, 28))
+    assert holiday.ends_at == datetime(2027, 2, 28, 16, 0, tzinfo=UTC)  # as the other begins
+    for last in (date(2027, 3, 1), None):
+        with pytest.raises(ClosedForGood):
+            await plan(session, site, date(2027, 2, 5), last)
+    with pytest.raises(ClosedForGood):
+        await plan(session, site, date(2027, 2, 5), for_good=True)
+
+
+async def test_a_site_closed_for_good_is_the_districts_to_open_also_before_the_worker_came_by(session):
+    (site,) = await imported(session)
+    actor = staff(("site", str(site.id)))
+    closure = await plan(session, site, date(2026, 12, 1), actor=actor, for_good=True)
+    day = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
+    with pytest.raises(NotAllowed):
+        await end_closure(session, actor, site_id=site.id, closure_id=closure.id, now=day)
+    await end_closure(session, actor, site_id=site.id, closure_id=closure.id, now=day - timedelta(minutes=1))
+    assert await apply_closures(session, SYSTEM, now=day) == []
+
+
 async def test_closed_for_good_at_once_is_inactive_at_once_and_no_import_opens_it(session):
     (site,) = await imported(session)
     site_id, closure_id = site.id, (await plan(session, site, None, for_good=True)).id

@@ -1,6 +1,7 @@
 """Reports of mistakes: taken from anyone within measure, seen by whoever made them, answered within a scope."""
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,7 @@ from core.audit import AuditEntry
 from core.ids import new_id
 from core.permissions import NotAllowed, NotSignedIn
 from geo.corrections.errors import CorrectionHandled, CorrectionNotFound, TooManyCorrections
-from geo.corrections.fields import FIELDS, LABELS, STATE_LABELS, STEPS
+from geo.corrections.fields import LABELS, STATE_LABELS, STEPS, Field
 from geo.corrections.handle import (
     accept_correction,
     corrections_query,
@@ -60,7 +61,7 @@ def clerk_of(site):
 
 
 async def test_every_field_and_state_has_its_labels_and_steps():
-    assert set(FIELDS) == set(LABELS)
+    assert set(get_args(Field)) == set(LABELS)
     assert set(STEPS) == set(STATE_LABELS)
 
 

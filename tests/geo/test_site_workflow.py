@@ -317,23 +317,23 @@ async def test_an_old_version_is_refused_and_told_what_the_other_changed(session
 
 
 @pytest.mark.parametrize(
-    ("wrong", "pointer"),
+    ("wrong", "field"),
     [
-        ({"hours": "sometimes"}, "/body/hours"),
-        ({"geometry": {"type": "Point", "coordinates": [200, 36]}}, "/body/geometry"),
-        ({"geometry": {"type": "Point", "coordinates": [[]]}}, "/body/geometry"),
-        ({"geometry": None}, "/body/geometry"),
-        ({"geometry": {"type": "Point", "coordinates": ["x", {}]}}, "/body/geometry"),
-        ({"features": ["jacuzzi"]}, "/body/features"),
-        ({"services": [{"name": "x", "minimum_age": 60, "maximum_age": 3}]}, "/body/services/0"),
-        ({"name": " "}, "/body/name"),
-        ({"name": "a\x00"}, "/body/name"),
+        ({"hours": "sometimes"}, "hours"),
+        ({"geometry": {"type": "Point", "coordinates": [200, 36]}}, "geometry"),
+        ({"geometry": {"type": "Point", "coordinates": [[]]}}, "geometry"),
+        ({"geometry": None}, "geometry"),
+        ({"geometry": {"type": "Point", "coordinates": ["x", {}]}}, "geometry"),
+        ({"features": ["jacuzzi"]}, "features"),
+        ({"services": [{"name": "x", "minimum_age": 60, "maximum_age": 3}]}, "services/0"),
+        ({"name": " "}, "name"),
+        ({"name": "a\x00"}, "name"),
     ],
 )
-async def test_what_cannot_be_said_of_a_site_is_refused_with_its_field(session, wrong, pointer):
+async def test_what_cannot_be_said_of_a_site_is_refused_with_its_field(session, wrong, field):
     with pytest.raises(SiteInvalid) as refused:
         await create_site(session, DISTRICT, content=said(**wrong), now=NOW)
-    assert refused.value.fields["errors"][0]["pointer"] == pointer
+    assert refused.value.fields["errors"][0]["field"] == field
     (site,) = await imported(session)
     with pytest.raises(SiteInvalid):
         await edit_site(session, DISTRICT, site_id=site.id, version=1, changes=wrong, now=NOW)

@@ -23,8 +23,7 @@ class AccountSession(Base):
     __table_args__ = (
         CheckConstraint("(ended_at is null) = (end_reason is null)", name="ended"),
         CheckConstraint(
-            "end_reason in ('signed_out', 'ended', 'refresh_reused', 'expired', 'erased', 'locked')",
-            name="end_reason",
+            "end_reason in ('signed_out', 'ended', 'refresh_reused', 'erased', 'locked')", name="end_reason"
         ),
         CheckConstraint("generation >= 1", name="generation"),
         Index("account_session_account_id_idx", "account_id", "created_at"),

@@ -12,7 +12,7 @@ from core.ids import new_id
 
 
 class Consent(Base):
-    """One agreement to one text: a line of the ledger, never changed but for its end.
+    """One agreement to one text: a line of the ledger, never changed but for its end. One for a purpose is in force.
 
     ``account_id``: whose account agreed; ``person_id``: whom it is about, where that is somebody else or there is no
     account (paper at the desk, a guardian for a child). ``how``: ``app``, ``code`` (the answer to a code sent to the
@@ -24,6 +24,20 @@ class Consent(Base):
         CheckConstraint("account_id is not null or person_id is not null", name="whose"),
         CheckConstraint("how in ('app', 'code', 'guardian', 'desk', 'callback')", name="how"),
         CheckConstraint("purpose in ('service', 'id', 'health', 'location')", name="purpose"),
+        Index(
+            "consent_account_id_purpose_key",
+            "account_id",
+            "purpose",
+            unique=True,
+            postgresql_where="withdrawn_at is null",
+        ),
+        Index(
+            "consent_person_id_purpose_key",
+            "person_id",
+            "purpose",
+            unique=True,
+            postgresql_where="withdrawn_at is null",
+        ),
         Index("consent_account_id_idx", "account_id", "purpose"),
         Index("consent_person_id_idx", "person_id", "purpose"),
     )

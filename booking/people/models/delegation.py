@@ -69,7 +69,7 @@ class Delegation(Base):
     __table_args__ = (
         CheckConstraint(f"relation in ({_RELATIONS})", name="relation"),
         CheckConstraint(f"scopes <@ array[{_SCOPES}]::varchar[] and cardinality(scopes) > 0", name="scopes"),
-        CheckConstraint("state in ('pending', 'active', 'declined', 'revoked', 'expired')", name="state"),
+        CheckConstraint("state in ('pending', 'active', 'declined', 'revoked')", name="state"),
         CheckConstraint("way in ('code', 'app', 'callback', 'desk', 'register')", name="way"),
         CheckConstraint(
             "(grantee_phone is null) = (grantee_phone_blind is null)"

@@ -73,7 +73,7 @@ async def test_what_is_in_force_reaches_a_person_until_its_last_day_is_over(sess
         await require_person(session, actor, person_id=person.id, scope="view", now=now + timedelta(days=2))
 
 
-@pytest.mark.parametrize("state", ["pending", "declined", "revoked", "expired"])
+@pytest.mark.parametrize("state", ["pending", "declined", "revoked"])
 async def test_what_is_not_in_force_reaches_nobody(session, ring, state):
     actor, person, now = await two(session, ring, state=state)
     assert await reach(session, actor.account_id, now=now) == {}
