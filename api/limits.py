@@ -84,6 +84,7 @@ GROUPS: Mapping[str, Group] = {
         "complaints and what follows", address=(Limit(60, MINUTE),), account=(Limit(20, HOUR),)
     ),
     "ratings": Group("ratings", address=(Limit(120, MINUTE),), account=(Limit(60, HOUR),)),
+    "bookings": Group("places booked, moved and given back", account=(Limit(60, MINUTE), Limit(600, DAY))),
     "exports": Group("one's data exported", account=(Limit(5, HOUR),)),
     "uploads": Group("files imported", account=(Limit(30, HOUR),)),
     "reveals": Group("personal data shown in full to staff", account=(Limit(60, HOUR), Limit(300, DAY))),

@@ -15,12 +15,18 @@ from api.conditional import answer
 from api.identity.tokens import ExpiredToken, InvalidToken
 from api.problems import Problem, responses
 from api.routes.sites import FeatureCollection
+from api.schemas.reservations import ReservationIn
 from core.permissions import RULES
 
 TAGS = [
     {"name": "locator", "description": "附近、列表、搜索、区域、学区。What is where, and when it is open."},
     {"name": "identity", "description": "登录与会话。Sign in, tokens, sessions."},
     {"name": "people", "description": "本人与所代办的人。Oneself, and persons one acts for."},
+    {
+        "name": "booking",
+        "description": "预约、候补、长期预约。Reservations, waiting lists, standing bookings.",
+    },
+    {"name": "inbox", "description": "消息、提醒、日历。Messages, reminders, calendars."},
     {"name": "feedback", "description": "纠错、投诉、评价。Corrections, complaints, ratings."},
     {"name": "staff", "description": "工作人员。For staff."},
     {"name": "operation", "description": "运行状态。For whoever runs this."},
@@ -32,6 +38,7 @@ EXAMPLES = Path(__file__).parent / "examples.json"  # by path; answers of the de
 # style=form and explode its properties are the query parameters, one by one, so that no caller sees a difference.
 TOGETHER = (
     ("/v1/search", "place", {"lon": ["lat", "crs"], "lat": ["lon", "crs"]}),
+    ("/v1/offerings", "place", {"lon": ["lat", "crs"], "lat": ["lon", "crs"]}),
     ("/v1/sites", "box", {"bbox": ["crs"]}),
 )
 # Their items are sites that can be shown one by one.
@@ -103,7 +110,7 @@ def describe(app: FastAPI) -> None:
                 title=app.title, version=app.version, summary=app.summary, routes=app.routes, tags=TAGS
             )
             schemas = schema["components"]["schemas"]
-            for model in (Problem, FeatureCollection):
+            for model in (Problem, FeatureCollection, ReservationIn):
                 made = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(made.pop("$defs", {}))
                 schemas[model.__name__] = made

@@ -107,6 +107,10 @@ RULES: Mapping[str, Rule] = {
     "correction.report": _anyone("report a mistake about a site; limited when signed out"),
     "complaint.own": _signed_in("complain, reopen, see the answer"),
     "rating.own": _signed_in("rate a service after using it"),
+    # Booking
+    "offering.read": _anyone("what can be booked, and when there is a place"),
+    "reservation.own": _signed_in("book, change and cancel; waiting list; standing bookings"),
+    "inbox.own": _signed_in("read one's own messages, say how to be told, one's calendar feed"),
     # Staff run their sites
     "site.read": _roles("drafts, history, freshness", "site_staff", "inspector", "district_admin"),
     "site.edit": _roles("edit, assure, close, revert, submit", "site_staff", "district_admin"),
@@ -117,6 +121,18 @@ RULES: Mapping[str, Rule] = {
     "complaint.handle": _roles("answer complaints", "site_staff", "inspector", "district_admin"),
     "complaint.escalated": _roles("answer complaints that were escalated", "inspector", "district_admin"),
     "rating.collect": _roles("enter ratings at the desk or from paper", "site_staff", "district_admin"),
+    "offering.manage": _roles("offerings, templates, slots, seats", "site_staff", "district_admin"),
+    "desk.run": _roles(
+        "today's list, check-in, walk-ins, booking for callers",
+        "site_staff",
+        "carer",
+        "clinician",
+        "district_admin",
+    ),
+    "attendance.decide": _roles("answer appeals about places left empty", "site_staff", "district_admin"),
+    "outreach.handle": _roles(
+        "tell people whom no message reaches", "site_staff", "carer", "district_admin"
+    ),
     # Persons: each look is on record
     "person.read": _roles(
         "find a person, see masked data", "site_staff", "carer", "clinician", "district_admin"

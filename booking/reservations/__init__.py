@@ -1,0 +1,1 @@
+"""A reservation's life: reserve, confirm, cancel, move, check in, expire."""

@@ -1,0 +1,132 @@
+"""What every change of a reservation has in common: its history, its places, who is told."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from booking.capacity.buckets import Claim, Move, claims_of, lock_buckets, move
+from booking.capacity.seats import free_seats
+from booking.capacity.spans import free_spans
+from booking.events import Kind, emit, said_of
+from booking.models import PersonCommitment, Reservation, ReservationStep, WaitlistEntry
+from booking.recording.record import booker_of
+from core.actor import Actor
+
+UNUSE = text(
+    """
+    update person_quota set used = used - 1
+    where person_id = :person_id and used > 0
+      and (scope, period_on) in (select * from unnest(cast(:scopes as varchar[]), cast(:days as date[])))
+    """
+)
+
+
+async def step(
+    session: AsyncSession,
+    actor: Actor,
+    reservation: Reservation,
+    *,
+    state: str,
+    why: str,
+    tell: Kind | None,
+    now: datetime,
+) -> None:
+    """Bring ``reservation`` into ``state``, on record; ``tell``: the event that people hear of."""
+    reservation.state = state
+    reservation.version += 1
+    session.add(
+        ReservationStep(
+            reservation_id=reservation.id,
+            number=reservation.version,
+            at=now,
+            state=state,
+            slot_id=reservation.slot_id,
+            actor=actor.name,
+            channel=actor.channel,
+            why=why,
+        )
+    )
+    await session.flush()
+    if tell is not None and reservation.person_id is not None:
+        await emit(
+            session,
+            kind=tell,
+            person_id=reservation.person_id,
+            account_id=booker_of(reservation.account_id, reservation.channel),
+            subject_id=reservation.id,
+            data={**said_of(reservation, why), "version": reservation.version},
+            now=now,
+        )
+
+
+async def lock_places(session: AsyncSession, reservation: Reservation) -> list[Claim]:
+    """What ``reservation`` has, its buckets locked in order. The caller holds its row."""
+    claims = await claims_of(session, reservation_id=reservation.id)
+    await lock_buckets(session, [one.slot_id for one in claims])
+    return claims
+
+
+async def give_back(
+    session: AsyncSession, reservation: Reservation, claims: Sequence[Claim], *, now: datetime
+) -> bool:
+    """Free everything ``reservation`` has. True when places went to those who wait: then ``promote`` must follow.
+
+    The caller holds the locks of all its buckets (``lock_places``).
+    """
+    waits = await is_waited_for(session, slot_id=reservation.slot_id)
+    moves = []
+    for one in claims:
+        # A supply slot has no queue of its own.
+        aside = one.places if waits and one.slot_id == reservation.slot_id else 0
+        if reservation.state == "held":
+            moves.append(Move(one.slot_id, one.tier, held=-one.places, set_aside=aside))
+        else:
+            moves.append(Move(one.slot_id, one.tier, confirmed=-one.places, set_aside=aside))
+    await move(session, moves, reservation_id=reservation.id, now=now)
+    await free_seats(session, reservation_id=reservation.id)
+    await free_spans(session, reservation_id=reservation.id)
+    await release_person(session, reservation)
+    return waits and bool(claims)
+
+
+async def release_person(session: AsyncSession, reservation: Reservation) -> None:
+    """The person is free again at that time, and has one more of each limit."""
+    await session.execute(delete(PersonCommitment).where(PersonCommitment.subject_id == reservation.id))
+    quotas = reservation.details.get("quotas", [])
+    if reservation.person_id is not None and quotas:
+        await session.execute(
+            UNUSE,
+            {
+                "person_id": reservation.person_id,
+                "scopes": [scope for scope, _ in quotas],
+                "days": [date.fromisoformat(day) for _, day in quotas],
+            },
+        )
+
+
+async def is_waited_for(session: AsyncSession, *, slot_id: UUID) -> bool:
+    """Whether anybody waits for a place. Uses waitlist_entry_queue_idx."""
+    query = select(func.count()).select_from(
+        select(WaitlistEntry.id)
+        .where(WaitlistEntry.slot_id == slot_id, WaitlistEntry.state == "waiting")
+        .limit(1)
+        .subquery()
+    )
+    return bool(await session.scalar(query))
+
+
+async def commit_person(session: AsyncSession, reservation: Reservation, commitment_id: UUID) -> None:
+    """Bind the person to the reservation's time. Raises IntegrityError when they are busy."""
+    await session.execute(
+        insert(PersonCommitment).values(
+            id=commitment_id,
+            person_id=reservation.person_id,
+            kind="reservation",
+            subject_id=reservation.id,
+            during=func.tstzrange(reservation.starts_at, reservation.ends_at),
+        )
+    )
