@@ -120,6 +120,7 @@ def _add_commands(wanted: str | None) -> None:
     groups = {
         "admin": "api.cli.admin:app",
         "audit": "api.cli.audits:app",
+        "booking": "api.cli.booking_checks:app",  # and what api.cli.bookings adds to it
         "privacy": "api.cli.privacy:app",
         "calendar": "api.cli.calendars:app",
         "keys": "api.cli.keys:app",

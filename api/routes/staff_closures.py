@@ -15,6 +15,7 @@ from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
 from api.runtime import Session
 from api.schemas.staff_sites import ClosureIn, ClosuresParameters, StaffClosureOut, StaffClosuresOut
+from booking.closing.sites import close_slots_of_site
 from core import clock
 from core.actor import Actor
 from core.permissions import NotAllowed, NotSignedIn
@@ -49,6 +50,7 @@ async def plan(actor: Edits, session: Session, site_id: UUID, body: ClosureIn, o
         for_good=body.for_good,
         now=now,
     )
+    await close_slots_of_site(session, site_id=site_id, now=now)
     return await once.answer(_out(planned.closure, planned.zone, planned.version, now), status=201)
 
 
@@ -75,6 +77,7 @@ async def end(actor: Edits, session: Session, site_id: UUID, closure_id: UUID) -
     """End a closure early, or call it off. To open again what was closed for good is the district's to do."""
     now = clock.now()
     ended = await end_closure(session, actor, site_id=site_id, closure_id=closure_id, now=now)
+    await close_slots_of_site(session, site_id=site_id, now=now)
     return private(_out(ended.closure, ended.zone, ended.version, now))
 
 

@@ -29,6 +29,7 @@ from api.schemas.staff_sites import (
     WithdrawIn,
 )
 from api.views.staff_sites import content_of, show_to_staff
+from booking.closing.sites import close_slots_of_site
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
@@ -131,6 +132,7 @@ async def replace_site(
     await edit_site(
         session, actor, site_id=site_id, version=version, changes=changes, reason=body.reason, now=now
     )
+    await close_slots_of_site(session, site_id=site_id, now=now)
     return _tagged(await show_to_staff(session, actor, site_id, now))
 
 
