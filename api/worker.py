@@ -9,11 +9,16 @@ from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 
 from api.imports.tasks import add_import_tasks
+from api.inbox.delivering import deliver_events
 from api.messages.relay import deliver_messages
 from api.privacy.tasks import add_privacy_tasks
 from api.tasks.audit import add_audit_tasks
+from api.tasks.booking import add_booking_tasks
+from api.tasks.desk import add_desk_tasks
 from api.tasks.feedback import add_feedback_tasks
+from api.tasks.queues import add_queue_tasks, move_queues
 from api.tasks.sites import add_site_tasks
+from api.tasks.telling import add_telling_tasks
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,10 +61,14 @@ def make_jobs(settings: Settings) -> App:
         await jobs.job_manager.delete_old_jobs(nb_hours=KEEP_FINISHED_HOURS)
 
     add_audit_tasks(jobs, settings)
+    add_booking_tasks(jobs, settings)
+    add_desk_tasks(jobs, settings)
     add_feedback_tasks(jobs, settings)
     add_import_tasks(jobs, settings)
     add_privacy_tasks(jobs, settings)
+    add_queue_tasks(jobs, settings)
     add_site_tasks(jobs, settings)
+    add_telling_tasks(jobs, settings)
     return jobs
 
 
@@ -69,7 +78,7 @@ async def work(settings: Settings) -> None:
     procrastinate's worker ends when it loses the database, now with an error, now without: it is started again.
     """
     stopping = asyncio.Event()
-    delivering = asyncio.create_task(deliver_messages(settings))
+    beside = [asyncio.create_task(one(settings)) for one in (deliver_events, deliver_messages, move_queues)]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
@@ -88,8 +97,9 @@ async def work(settings: Settings) -> None:
             log.warning("worker lost the database, will try again", extra={"error": type(reason).__name__})
         if not stopping.is_set():
             await asyncio.wait({told}, timeout=RETRY_SECONDS)
-    delivering.cancel()
-    await asyncio.gather(delivering, return_exceptions=True)
+    for one in beside:
+        one.cancel()
+    await asyncio.gather(*beside, return_exceptions=True)
     log.info("worker stopped")
 
 

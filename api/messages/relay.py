@@ -38,10 +38,16 @@ with due as materialized (
 update message set tries = tries + 1, next_try_at = %(until)s from due where message.id = due.id
 returning message.id, channel, template, recipient, parameters, tries, expires_at
 """
-SENT = (
+# What became of it is noted for the event it tells of too, which outlives it (api/inbox).
+NOTED = """with done as ({} returning message.id, message.state)
+update event_message set state = done.state from done where event_message.id = done.id and done.state <> 'waiting'
+"""
+SENT = NOTED.format(
     "update message set state = 'sent', finished_at = %s, failure = null where id = %s and state = 'waiting'"
 )
-DEAD = "update message set state = 'dead', finished_at = %s, failure = %s where id = %s and state = 'waiting'"
+DEAD = NOTED.format(
+    "update message set state = 'dead', finished_at = %s, failure = %s where id = %s and state = 'waiting'"
+)
 LATER = "update message set next_try_at = %s, failure = %s where id = %s and state = 'waiting'"
 
 

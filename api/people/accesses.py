@@ -13,6 +13,9 @@ from core.permissions import ROLE_NAMES, RULES
 
 # What was done, as one says it to the person. Actions that are not here are told by their code.
 WORDS = {
+    "waitlist.read": ("查看了候补名单（打码）", "saw a waiting list, masked"),
+    "attendance.read": ("查看了您的申诉", "read your appeal"),
+    "attendance.decide": ("答复了您的申诉", "answered your appeal"),
     "person.find": ("查到了您的档案（打码）", "found your record, masked"),
     "person.read": ("查看了您的档案（打码）", "read your record, masked"),
     "person.view": (

@@ -17,8 +17,9 @@ from booking.people.delegations import end, end_delegations, record_step, said_o
 from booking.people.models import Account, Consent, Delegation, Person
 from booking.people.notices import Notice, Template
 from booking.people.persons import lock_person, phone_of_account, phone_of_person
+from booking.reservations.leaving import cancel_all
 from core import audit
-from core.actor import Actor
+from core.actor import SYSTEM, Actor
 from core.keyring import KeyRing
 
 
@@ -89,6 +90,7 @@ async def erase_person(
     await tell(
         session, ring, await end_delegations(session, actor, ring=ring, person=person, now=now), now=now
     )
+    await cancel_all(session, SYSTEM, person_id=person_id, why="erased", now=now)
     await _sweep(session, account_id=None, person_id=person_id)
     await session.execute(
         update(Consent)

@@ -2,11 +2,12 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Table, Uuid, bindparam, select, text
+from psycopg.types.range import Range
+from sqlalchemy import Column, LargeBinary, Table, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.privacy.holdings import HOLDINGS, Holding
@@ -55,7 +56,9 @@ async def _rows(
     # A parameter that is null still needs a type.
     typed = [bindparam(name, value, Uuid) for name, value in whose.items() if f":{name}" in holding.mine]
     mine = text(f"({holding.mine})").bindparams(*typed)
-    query = select(*{*shown, table.c.id}).where(mine).order_by(table.c.id.desc()).limit(MOST_ROWS)
+    # An id where there is one: what is encrypted was encrypted with it.
+    key = table.primary_key.columns
+    query = select(*{*shown, *key}).where(mine).order_by(*(column.desc() for column in key)).limit(MOST_ROWS)
     found = []
     for row in (await session.execute(query)).mappings():
         said = {column.name: _value(ring, table, column, row) for column in shown}
@@ -68,7 +71,7 @@ async def _rows(
 
 def _tells(column: Column[Any]) -> bool:
     """Whether the column says anything to a person: plain values, and what is encrypted; not digests."""
-    return "encrypted" in column.info or column.type.python_type is not bytes
+    return "encrypted" in column.info or not isinstance(column.type, LargeBinary)
 
 
 def _value(ring: KeyRing, table: Table, column: Column[Any], row: Mapping[Any, Any]) -> Any:
@@ -81,4 +84,4 @@ def _value(ring: KeyRing, table: Table, column: Column[Any], row: Mapping[Any, A
         return value.isoformat()
     if isinstance(value, bytes):
         return b64encode(value).decode()
-    return str(value) if isinstance(value, UUID) else value
+    return str(value) if isinstance(value, UUID | time | Range) else value

@@ -23,9 +23,10 @@ class Retention:
 
 
 # Whether somebody was served in the last three years. Delegations and tags stay that long after their end. Uses
-# delegation_person_id_idx, person_tag_person_id_idx and audit_entry_person_id_idx.
+# delegation_person_id_idx, person_tag_person_id_idx, reservation_person_id_starts_at_idx, audit_entry_person_id_idx.
 SERVED = """(exists (select from delegation d where d.person_id = person.id)
     or exists (select from person_tag t where t.person_id = person.id)
+    or exists (select from reservation r where r.person_id = person.id and r.starts_at > :now - interval '3 years')
     or exists (select from audit_entry a where a.person_id = person.id and a.at > :now - interval '3 years'))"""
 
 RETENTION: tuple[Retention, ...] = (
@@ -170,10 +171,92 @@ RETENTION: tuple[Retention, ...] = (
         ("text", "account_id", "person_id"),
     ),
     Retention(
+        "reservations",
+        "预约",
+        "who a reservation was for, and who made it",
+        "3 years after it ended",
+        "meals and subsidies are audited afterwards; the reservation goes on counting, without its person",
+        "reservation",
+        "(person_id is not null or account_id is not null) and ends_at < :now - interval '3 years'",
+        ("person_id", "account_id"),
+    ),
+    Retention(
+        "commitments",
+        "已占用的时间",
+        "times that were taken",
+        "3 years after they ended",
+        "as the reservation",
+        "person_commitment",
+        "upper(during) < :now - interval '3 years'",
+    ),
+    Retention(
+        "quotas",
+        "预约次数",
+        "how often was booked in a period",
+        "400 days after the period began",
+        "limits of a day, a week or a month",
+        "person_quota",
+        "period_on < (:now - interval '400 days')::date",
+    ),
+    Retention(
+        "waiting_lists",
+        "候补",
+        "who waited for a place",
+        "1 year",
+        "the order of a queue can be checked",
+        "waitlist_entry",
+        "state not in ('waiting', 'offered') and joined_at < :now - interval '1 year'",
+    ),
+    Retention(
+        "attendance",
+        "爽约记录",
+        "places left empty, and appeals",
+        "1 year",
+        "longer than any offering counts them",
+        "attendance_mark",
+        "at < :now - interval '1 year'",
+    ),
+    Retention(
+        "events",
+        "已告知的事项",
+        "what people were to be told",
+        "30 days after it was told",
+        "to look into a message that did not arrive",
+        "event",
+        "relayed_at < :now - interval '30 days'",
+    ),
+    Retention(
+        "inbox",
+        "消息",
+        "messages in the inbox",
+        "1 year",
+        "people look things up",
+        "inbox_event",
+        "created_at < :now - interval '1 year'",
+    ),
+    Retention(
+        "event_messages",
+        "短信送达情况",
+        "what became of text messages",
+        "1 year",
+        "as the message",
+        "event_message",
+        "created_at < :now - interval '1 year'",
+    ),
+    Retention(
+        "outreach",
+        "人工告知",
+        "tasks to tell somebody whom no message reaches",
+        "1 year after they were due",
+        "who was told can be checked",
+        "outreach_task",
+        "due_at < :now - interval '1 year'",
+    ),
+    Retention(
         "accounts",
         "账户和本人信息",
         "accounts, and persons they belong to",
-        "as long as used, locked ones too, or as somebody is served through them: a delegation or a tag of these years, or looked up"
+        "as long as used, locked ones too, or as somebody is served through them: a delegation, a tag or a reservation of these years, or looked up"
         " for as long as the audit record is kept; erased after 3 years without",
         "what is not used is not needed",
         "account",
@@ -189,7 +272,7 @@ RETENTION: tuple[Retention, ...] = (
         "persons",
         "窗口登记、本人未注册的人员",
         "persons without an account of their own",
-        "erased when registered 3 years ago or more, with no tag or delegation in these years and not looked up for as"
+        "erased when registered 3 years ago or more, with no tag, delegation or reservation in these years and not looked up for as"
         " long as the audit record is kept",
         "what is not used is not needed",
         "person",

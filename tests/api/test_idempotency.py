@@ -115,6 +115,7 @@ WITHOUT = {
     "/v1/staff/persons/search",
     "/v1/staff/persons/{person_id}/reveal",
     "/v1/staff/corrections/{correction_id}/contact",
+    "/v1/staff/desk/search",
     "/v1/auth/enrolments",
     "/v1/auth/enrolments/confirm",
     "/v1/me/password",

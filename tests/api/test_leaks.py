@@ -18,6 +18,7 @@ from tests.api.people import sign_in
 from tests.api.residents import id_number, last_code
 from tests.api.running import ask, running, serving, wait_until
 from tests.api.signing_in import ask_for_code, bearer, code_of, sign_in_by_phone
+from tests.api.visits import visit
 from tests.conftest import create_database, drop_database, url_of
 
 TODAY = datetime.now(UTC).date()
@@ -152,7 +153,8 @@ def spend_a_day(day: Day, url: str, database_url: str) -> None:
     category = anyone("GET", "/v1/feedback/options").json()["complaint_categories"][0]["code"]
     complaint = {"category": category, "text": said, "site_id": site}
     complaint = daughter("POST", "/v1/complaints", complaint, Idempotency_Key="complaint-of-the-day").json()
-    daughter("POST", "/v1/ratings", {"site_id": site, "level": 2, "text": said})
+    visited = visit(database_url, daughter.headers, site)
+    daughter("POST", "/v1/ratings", {"site_id": site, "reservation_id": visited, "level": 2, "text": said})
     correction = {"field": "phone", "text": said, "suggestion": contact, "contact_phone": contact}
     correction = anyone("POST", f"/v1/sites/{site}/corrections", correction).json()
 
