@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.free_sites import FreeSites
 from api.identity.ended import EndedSessions
 from api.identity.external import ExternalSignIn
 from api.identity.tokens import AccessTokens
@@ -17,31 +18,43 @@ from api.middleware import Edge
 from api.openapi import describe
 from api.routes import (
     areas,
+    attendance,
     audit,
+    calendars,
     categories,
     complaints,
     corrections,
     delegations,
     districts,
     identities,
+    inbox,
     me,
     nearby,
+    offerings,
     operation,
+    outreach,
     pages,
     people,
     ratings,
+    reservations,
     search,
     sessions,
     sign_in,
     sites,
     staff_accounts,
+    staff_check_ins,
     staff_closures,
     staff_delegations,
+    staff_desk,
     staff_imports,
+    staff_offerings,
     staff_persons,
     staff_ratings,
     staff_sites,
+    staff_slots,
     staff_tags,
+    standing,
+    waitlist,
 )
 from api.runtime import Runtime
 from api.tasks.audit import warn_if_changeable
@@ -54,6 +67,9 @@ from geo.nearby.feed import IndexFeed
 # The busiest first: routes are matched in this order.
 MODULES = (
     nearby,  # before /v1/sites/{site_id}, or "nearby" would be read as an id
+    calendars,  # before /v1/reservations/{reservation_id}, or "….ics" would be read as an id
+    reservations,
+    offerings,
     sites,
     search,
     categories,
@@ -71,12 +87,21 @@ MODULES = (
     ratings,
     staff_sites,
     staff_closures,
+    staff_offerings,
+    staff_slots,
     staff_persons,
     staff_ratings,
     staff_delegations,
     staff_tags,
     staff_accounts,
     staff_imports,
+    staff_desk,
+    staff_check_ins,
+    waitlist,
+    standing,
+    attendance,
+    inbox,
+    outreach,
     operation,
     pages,
 )
@@ -135,6 +160,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         feed.start()
         ended = EndedSessions(database, clock=clock.now)
         await ended.start()
+        free_sites = FreeSites(database, clock=clock.now)
+        free_sites.start()
         await warn_if_changeable(database)
         app.state.runtime = Runtime(
             settings,
@@ -145,10 +172,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             AccessTokens(ring, environment=settings.env),
             ended,
             external,
+            free_sites,
         )
         # What is loaded by now stays for good; collections that skip it pause requests for 3 ms at most instead of 7.
         gc.collect()
         gc.freeze()
         yield
+        await free_sites.stop()
         await ended.stop()
         feed.stop()

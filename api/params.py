@@ -130,6 +130,9 @@ class NearbyParameters(Point):
         [], max_length=20, description="features a site must have; may repeat, all count"
     )
     q: Words | None = Field(None, description="only sites found by these words")
+    bookable: bool = Field(
+        False, description="only sites with a place that can be booked now, within the next 7 days"
+    )
     limit: Limit = 20
     next: Cursor | None = None
 

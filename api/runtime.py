@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.free_sites import FreeSites
 from api.identity.ended import EndedSessions
 from api.identity.external import ExternalSignIn
 from api.identity.tokens import AccessTokens
@@ -33,6 +34,7 @@ class Runtime:
     tokens: AccessTokens
     ended: EndedSessions
     external: ExternalSignIn
+    free_sites: FreeSites
 
     def loaded(self) -> Loaded:
         """The index and the category tree. Raises NotLoaded while the first one is being built."""

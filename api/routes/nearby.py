@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from api.access import public
 from api.conditional import answer
+from api.free_sites import FreeSitesUnknown
 from api.params import NearbyParameters, check_place
 from api.problems import responses
 from api.query import PlainRoute, describe_query, read_query
@@ -26,7 +27,14 @@ CACHE = "private, max-age=5"
     "/v1/sites/nearby",
     responses={
         200: {"model": NearbyPage},
-        **responses(InvalidCursor, InvalidCoordinates, CoordinatesSwapped, CrsDisabled, WordsTooCommon),
+        **responses(
+            InvalidCursor,
+            InvalidCoordinates,
+            CoordinatesSwapped,
+            CrsDisabled,
+            WordsTooCommon,
+            FreeSitesUnknown,
+        ),
     },
     response_class=Response,
     openapi_extra={**public("locator.read"), **describe_query(NearbyParameters)},
@@ -35,12 +43,14 @@ async def find_nearby(request: Request) -> Response:
     """Published sites, nearest first; equal distances in the order of their ids.
 
     A line or polygon counts from its nearest point. `open_at=now` keeps only sites open now; without it every site
-    comes with its state. Continue with `next`, all else unchanged.
+    comes with its state. `bookable=true` keeps sites where anyone can book a place now, within the next 7 days; what it
+    knows of places is at most 5 s old. Continue with `next`, all else unchanged.
     """
     asked = read_query(NearbyParameters, request)
     runtime = runtime_of(request)
     loaded = runtime.loaded()
     check_place(asked.lon, asked.lat, asked.crs, shifted=runtime.settings.gcj02_enabled)
+    bookable = runtime.free_sites.chosen() if asked.bookable else None
     ids = None
     if asked.q is not None:
         categories = loaded.categories.below(asked.category) if asked.category else ()
@@ -55,11 +65,14 @@ async def find_nearby(request: Request) -> Response:
         open_at=asked.open_at,
         tags=frozenset(asked.has),
         text=asked.q,
+        bookable=bookable,
         ids=ids,
         limit=asked.limit,
         cursor=asked.next,
     )
     body = nearby(loaded.index, loaded.categories, question, now=clock.now())
     stale = runtime.feed.stale_since
+    if bookable is not None and (since := runtime.free_sites.stale_since) is not None:
+        stale = since if stale is None else min(stale, since)
     headers = {"X-Xinban-Stale-Since": stale.isoformat()} if stale is not None else None
     return answer(request, body, cache_control=CACHE, headers=headers)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from geo.crs import Crs
 from geo.nearby.geodesy import Floats, chords_m, ecef, geodesic_m, longest_geodesic_m, shortest_chord_m
-from geo.nearby.segment import Ints, Segment, Tree
+from geo.nearby.segment import Chosen, ChosenRows, Ints, Segment, Tree
 from geo.nearby.shapes import nearest
 
 INFINITE = float("inf")
@@ -26,6 +26,8 @@ INFINITE = float("inf")
 LOOK_BEYOND, LOOK_GROWTH = 8, 8
 # … as long as it is short, or at least so much shorter than the tree that walking beats a look at everything.
 SHORT_LOOK, BULK_GAIN = 300, 50
+# As long as so few sites are chosen, or so small a part of all, a look at each of them beats a walk past the others.
+FEW_CHOSEN, SMALL_PART = 5_000, 20
 # The trees and ``chords_m`` may round the same chord differently; Earth's coordinates are good to nanometres.
 ROUNDING_M = 1e-6
 
@@ -51,12 +53,16 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a site must be. ``categories``: numbers, none means any; ``open_at`` keeps only sites open then."""
+    """What a site must be. ``categories``: numbers, none means any; ``open_at`` keeps only sites open then.
+
+    ``ids``: one of these, a few found for this question alone; ``among``: one of a set that many questions share.
+    """
 
     categories: tuple[int, ...] = ()
     open_at: datetime | None = None
     tags: frozenset[str] = frozenset()
     ids: tuple[UUID, ...] | None = None
+    among: Chosen | None = None
     radius_m: float = INFINITE
 
 
@@ -97,6 +103,11 @@ def search_segment(segment: Segment, question: Question) -> list[Found]:
         rows = segment.rows_of(question.filters.ids)
         members = [category for tree in trees for category in tree.categories]
         return _measure(segment, question, rows[np.isin(segment.category[rows], members)])
+    if question.filters.among is not None:
+        chosen = question.filters.among.rows_in(segment)
+        size = len(chosen.points) + len(chosen.outlines)
+        if size <= FEW_CHOSEN or size * SMALL_PART <= len(segment):
+            return _search_chosen(segment, question, trees, chosen)
     areas = [tree.area_rows[_boxes_around(tree.areas, question)] for tree in trees if tree.areas is not None]
     for look in _looks(trees, question):
         candidates, within = _nearest_rows(trees, look, question)
@@ -154,6 +165,8 @@ def _passing(segment: Segment, question: Question, rows: RowNumbers) -> NDArray[
         passed &= question.open_mask[segment.timetable[rows]]
     if question.tag_mask is not None:
         passed &= question.tag_mask[segment.tags[rows]]
+    if question.filters.among is not None:
+        passed &= question.filters.among.rows_in(segment).mask[rows]
     return passed
 
 
@@ -187,9 +200,27 @@ def _measure(segment: Segment, question: Question, rows: RowNumbers, within: flo
 
 def _search_all(segment: Segment, question: Question, trees: list[Tree], areas: list[Ints]) -> list[Found]:
     """The same by a look at every entry: chords first, exact distances for those that may be on the page."""
-    slack_m = max(tree.slack_m for tree in trees)
     rows, chords = _all_chords(segment, question, trees)
     around = np.unique(np.concatenate((np.zeros(0, np.int64), *areas)))
+    return _by_chord(segment, question, rows, chords, around, max(tree.slack_m for tree in trees))
+
+
+def _search_chosen(
+    segment: Segment, question: Question, trees: list[Tree], chosen: ChosenRows
+) -> list[Found]:
+    """The same of sites that were chosen beforehand; outlines among them are all measured."""
+    points, outlines = chosen.points, chosen.outlines
+    if question.filters.categories:
+        members = [category for tree in trees for category in tree.categories]
+        points = points[np.isin(segment.category[points], members)]
+        outlines = outlines[np.isin(segment.category[outlines], members)]
+    return _by_chord(segment, question, points, chords_m(segment.xyz[points], question.xyz), outlines, 0.0)
+
+
+def _by_chord(
+    segment: Segment, question: Question, rows: RowNumbers, chords: Floats, around: Ints, slack_m: float
+) -> list[Found]:
+    """Of ``rows``, each no nearer than its chord less ``slack_m``, those on the page; all of ``around`` are measured."""
     chosen = _passing(segment, question, rows)
     if len(around):
         chosen &= ~np.isin(rows, around)

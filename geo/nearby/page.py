@@ -20,6 +20,7 @@ from geo.crs import Crs, from_wgs84, to_wgs84
 from geo.nearby.index import Index
 from geo.nearby.lookup import INFINITE, Filters, Found, Key
 from geo.nearby.open_table import OpenTable
+from geo.nearby.segment import Chosen
 
 LOW_HALF = (1 << 64) - 1
 
@@ -28,7 +29,8 @@ LOW_HALF = (1 << 64) - 1
 class NearbyQuestion:
     """A checked request. ``open_at``: keep only sites open now or at that instant; None filters nothing.
 
-    ``ids`` keeps only those sites, which were found by ``text``. ``cursor`` is the ``next`` of the page before.
+    ``ids`` keeps only those sites, which were found by ``text``; ``bookable`` only those, where there is a free place.
+    ``cursor`` is the ``next`` of the page before.
     """
 
     lon: float
@@ -39,6 +41,7 @@ class NearbyQuestion:
     open_at: datetime | Literal["now"] | None = None
     tags: frozenset[str] = frozenset()
     text: str | None = None
+    bookable: Chosen | None = None
     ids: Sequence[UUID] | None = None
     limit: int = 20
     cursor: str | None = None
@@ -64,6 +67,7 @@ def nearby(index: Index, tree: CategoryTree, question: NearbyQuestion, *, now: d
         open_at=instant if question.open_at is not None else None,
         tags=question.tags,
         ids=tuple(question.ids) if question.ids is not None else None,
+        among=question.bookable,
         radius_m=INFINITE if question.radius_m is None else question.radius_m,
     )
     # One more than asked tells whether there is a next page.
@@ -150,6 +154,6 @@ def _fingerprint(question: NearbyQuestion) -> bytes:
             question.open_at,
             sorted(question.tags),
             question.text,
-            question.ids is not None,
+            question.bookable is not None,
         ]
     )

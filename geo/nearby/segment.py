@@ -4,9 +4,10 @@ A segment never changes, but for ``alive``: a site that changed or went is marke
 lives on in a younger segment.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import shapely
@@ -75,7 +76,9 @@ class Segment:
 
     def rows_of(self, ids: Sequence[UUID]) -> Ints:
         """Rows of those ``ids`` that are here."""
-        high, low = split_ids(ids)
+        return self._rows_of(*split_ids(ids))
+
+    def _rows_of(self, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> Ints:
         at = np.searchsorted(self.id_low, low, sorter=self.by_id)
         found = [np.zeros(0, np.int64)]
         # Low halves are random; that two ids share one is possible all the same, so go on while they do.
@@ -95,7 +98,38 @@ class Segment:
         return replace(self, alive=alive)
 
 
-def split_ids(ids: Sequence[UUID]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+class Chosen:
+    """A set of sites to keep, whose rows are looked for once in each segment and not in each request."""
+
+    def __init__(self, ids: Collection[UUID]) -> None:
+        self._halves = split_ids(ids)
+        self._rows: WeakKeyDictionary[Segment, ChosenRows] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._halves[0])
+
+    def rows_in(self, segment: Segment) -> "ChosenRows":
+        """Those that are in ``segment``, dead or alive."""
+        found = self._rows.get(segment)
+        if found is None:
+            rows = segment._rows_of(*self._halves)
+            shaped = np.isin(rows, list(segment.shapes)) if segment.shapes else np.zeros(len(rows), bool)
+            mask = np.zeros(len(segment), bool)
+            mask[rows] = True
+            found = self._rows[segment] = ChosenRows(rows[~shaped], rows[shaped], mask)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRows:
+    """The same sites as rows, points apart from outlines, and as a mask over all rows."""
+
+    points: Ints
+    outlines: Ints
+    mask: NDArray[np.bool_]
+
+
+def split_ids(ids: Collection[UUID]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """High and low halves; compared in this order they sort as PostgreSQL sorts uuids."""
     halves = np.frombuffer(b"".join([site_id.bytes for site_id in ids]), ">u8").reshape(-1, 2)
     return halves[:, 0].astype(np.uint64), halves[:, 1].astype(np.uint64)

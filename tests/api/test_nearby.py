@@ -161,12 +161,6 @@ def test_a_cursor_belongs_to_its_question(api):
     assert api.get(NEARBY, params={**CENTRE, "limit": 7, "next": cursor}).status_code == 200
 
 
-def test_bookable_is_unknown_until_there_is_booking(api):
-    answer = api.get(NEARBY, params={**CENTRE, "bookable": "true"})
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/bookable"]
-
-
 def test_words_and_a_category_together_lose_no_site(api, sql):
     """The words are in nearly every address: all of the category must come, not those among the nearest of any kind."""
     wanted = sql.execute(
