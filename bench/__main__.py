@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import identity, locator, startup
+from bench import booking, identity, locator, startup
 from bench.report import print_table, write_json
 
-BENCHES = {"identity": identity, "locator": locator, "startup": startup}
+BENCHES = {"booking": booking, "identity": identity, "locator": locator, "startup": startup}
 
 
 def main() -> int:

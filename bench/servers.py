@@ -115,8 +115,16 @@ class Load:
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
-def wrk(url: str, script: str, *, seconds: int, connections: int = 16, core: int | None = None) -> Load:
-    """Load ``url`` with wrk and a Lua ``script`` file; fails when an answer was not 2xx."""
+def wrk(
+    url: str,
+    script: str,
+    *,
+    seconds: int,
+    connections: int = 16,
+    core: int | None = None,
+    refused: bool = False,
+) -> Load:
+    """Load ``url`` with wrk and a Lua ``script`` file; fails when an answer was not 2xx, or was with ``refused``."""
     pin = ["taskset", "-c", str(core)] if core is not None else []
     run = subprocess.run(
         [*pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url],
@@ -124,7 +132,10 @@ def wrk(url: str, script: str, *, seconds: int, connections: int = 16, core: int
         text=True,
         check=True,
     )
-    if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
+    not_2xx = re.search(r"Non-2xx or 3xx responses: (\d+)", run.stdout)
+    answers = re.search(r"(\d+) requests in", run.stdout)
+    expected = int(answers[1]) if refused and answers else 0
+    if int(not_2xx[1] if not_2xx else 0) != expected or "Socket errors" in run.stdout:
         raise RuntimeError(f"errors under load: {run.stdout}")
     latency = {
         share: float(value) * UNITS[unit]

@@ -1,4 +1,4 @@
-"""Two at once: one rating a day, one answer, one escalation, and so many reports: each guard, and what happens without it."""
+"""Two at once: one rating a visit, one answer, one escalation, and so many reports: each guard, and what happens without it."""
 
 import asyncio
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from core.ids import new_id
 from geo.corrections.report import REPORTS_A_DAY
 from tests.api.people import sign_in, who
 from tests.api.running import serving
+from tests.api.visits import visit
 from tests.conftest import create_database, drop_database, url_of
 from tests.geo.cities import CitySite, insert_sites
 
@@ -78,14 +79,11 @@ async def at_once(server, *requests):
     return sorted(answer.status_code for answer in answers)
 
 
-def ratings(site, headers, times):
-    request = {
-        "method": "POST",
-        "url": "/v1/ratings",
-        "json": {"site_id": site, "level": 5},
-        "headers": headers,
-    }
-    return [request] * times
+def ratings(url, site, times):
+    """Of one visit."""
+    resident = sign_in(url, kind="resident")
+    said = {"site_id": site, "level": 5, "reservation_id": visit(url, resident, site)}
+    return [{"method": "POST", "url": "/v1/ratings", "json": said, "headers": resident}] * times
 
 
 def count(url, what):
@@ -93,17 +91,15 @@ def count(url, what):
         return connection.execute(f"select count(*) from {what}").fetchone()[0]
 
 
-async def test_of_eight_ratings_of_one_account_at_once_one_counts(server, url, site):
-    resident = sign_in(url, kind="resident")
-    assert await at_once(server, *ratings(site, resident, 8)) == [201] + [409] * 7
+async def test_of_eight_ratings_of_one_visit_at_once_one_counts(server, url, site):
+    assert await at_once(server, *ratings(url, site, 8)) == [201] + [409] * 7
     assert count(url, f"rating where site_id = '{site}'") == 1
 
 
 async def test_without_the_unique_index_all_eight_count(server, url, site):
     """Negative control."""
-    with without(url, "rating_account_id_site_id_rated_on_key"):
-        resident = sign_in(url, kind="resident")
-        assert await at_once(server, *ratings(site, resident, 8)) == [201] * 8
+    with without(url, "rating_reservation_id_key"):
+        assert await at_once(server, *ratings(url, site, 8)) == [201] * 8
 
 
 def sheets(url, site):
