@@ -1,4 +1,4 @@
-"""Writing the demo city: areas, sites, school districts, calendar; all of it in one transaction."""
+"""Writing the demo city: areas, sites, school districts, calendar, what can be booked; all of it in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from geo.calendar.workdays import DayKind, Term
 from geo.district_store import GroupMember, put_district, put_school_group
 from geo.models import Site
 from geo.sites.store import PutCounts, put_sites, put_source
+from seed.bookings import BookableCounts, put_bookables
 from seed.names import DISTRICT_CODE, DISTRICT_NAME, DISTRICT_NAME_EN, communities, read_rows, townships
 from seed.schools import FIRST_DAY, GROUPS, districts
 from seed.sites import demo_sites
@@ -45,6 +46,7 @@ class CityCounts:
     sites: PutCounts
     districts: int
     groups: int
+    bookable: BookableCounts
 
 
 def _say_nothing(_: str) -> None:
@@ -73,7 +75,11 @@ async def seed_city(
         district_count = await _put_districts(session)
         report("日历 calendar")
         await _put_calendar(session, region=region, now=now)
-    return CityCounts(areas=areas, sites=counts, districts=district_count, groups=len(GROUPS))
+        report("可预约项目 what can be booked")
+        bookable = await put_bookables(session, source_code=SOURCE, region=region, now=now)
+    return CityCounts(
+        areas=areas, sites=counts, districts=district_count, groups=len(GROUPS), bookable=bookable
+    )
 
 
 async def _put_areas(session: AsyncSession) -> int:

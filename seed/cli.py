@@ -75,7 +75,8 @@ async def _seed(settings: Settings, *, if_empty: bool, scale: int | None) -> Non
             )
         console.print(
             f"演示城市：服务点 {city.sites.created} 新、{city.sites.changed} 改、{city.sites.unchanged} 不变，"
-            f"区域 {city.areas}，招生片区 {city.districts}，学校组团 {city.groups}。"
+            f"区域 {city.areas}，招生片区 {city.districts}，学校组团 {city.groups}，"
+            f"可预约项目 {city.bookable.offerings} 新、时段 {city.bookable.slots} 新。"
         )
         if scale is not None:
             await _seed_scale(database, console, scale)

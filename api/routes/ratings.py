@@ -27,9 +27,11 @@ from api.schemas.feedback import (
     SiteTotalsOut,
     TotalsOut,
 )
+from booking.errors import ReservationNotFound
 from booking.feedback.categories import CATEGORIES, REOPEN_DAYS
 from booking.feedback.errors import (
     AlreadyRated,
+    NotVisited,
     RatingFinal,
     RatingNotFound,
     UnknownService,
@@ -43,7 +45,6 @@ from booking.feedback.ratings import (
 )
 from booking.feedback.texts import read_text
 from booking.feedback.totals import Totals, totals_of
-from booking.people.errors import DelegationInsufficient, PersonNotFound
 from core import clock
 from core.actor import Actor
 from core.errors import InvalidCursor
@@ -113,8 +114,8 @@ async def show_totals(
             NotSignedIn,
             SiteNotFound,
             UnknownService,
-            PersonNotFound,
-            DelegationInsufficient,
+            ReservationNotFound,
+            NotVisited,
             AlreadyRated,
             *LIMIT_ERRORS,
             *ONCE_ERRORS,
@@ -130,18 +131,21 @@ async def give(
     once: Once,
     body: RatingIn,
 ) -> Response:
-    """Rate a site, once a day."""
+    """Rate a visit, once: a reservation that was checked in within the last 30 days, mine or of somebody I act for.
+
+    `not-visited` says what to do, and names visits to the site that nobody rated yet.
+    """
     runtime = runtime_of(request)
     rating = await rate(
         session,
         actor,
         ring=runtime.ring,
         site_id=body.site_id,
+        reservation_id=body.reservation_id,
         level=body.level,
         service=body.service,
         tags=body.tags,
         text=body.text,
-        person_id=body.person_id,
         zone=runtime.settings.zone,
         now=clock.now(),
     )
@@ -211,6 +215,7 @@ def _rating_out(ring: KeyRing, rating: Rating) -> RatingOut:
     return RatingOut(
         id=rating.id,
         site_id=rating.site_id,
+        reservation_id=rating.reservation_id,
         service=rating.service,
         level=rating.level,
         tags=rating.tags,

@@ -144,10 +144,13 @@ class _RatingSaid(In):
 
 
 class RatingIn(_RatingSaid):
-    """How content one was with a site today."""
+    """How content one was with a visit to a site."""
 
     site_id: UUID
-    person_id: UUID | None = Field(None, description="who was served, if not oneself")
+    reservation_id: UUID | None = Field(
+        None,
+        description="the visit: checked in there within the last 30 days, of oneself or of somebody who delegated",
+    )
 
 
 class RatingChangeIn(_RatingSaid):
@@ -186,6 +189,7 @@ class RatingOut(Out):
 
     id: UUID
     site_id: UUID
+    reservation_id: UUID | None = Field(description="the visit")
     service: str | None
     level: int
     tags: list[str]

@@ -38,11 +38,18 @@ class ComplaintEscalated(Forbidden):
     title_zh = "投诉已上报，由上级答复"
 
 
+class NotVisited(Conflict):
+    """There is no visit to rate."""
+
+    code = "not-visited"
+    title_zh = "没有可以评价的到访记录"
+
+
 class AlreadyRated(Conflict):
-    """You have rated this site today."""
+    """This visit has been rated already."""
 
     code = "already-rated"
-    title_zh = "今天已经评价过"
+    title_zh = "这次服务已经评价过"
 
 
 class RatingNotFound(NotFound):

@@ -1,4 +1,4 @@
-"""Ratings are given by residents, entered at the desk or from paper, and each counts once (满意度评价)."""
+"""Ratings are given by residents after a visit, entered at the desk or from paper, and each counts once (满意度评价)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -20,7 +20,7 @@ from booking.feedback.errors import (
 )
 from booking.feedback.models import Rating, RatingSheet
 from booking.feedback.texts import seal
-from booking.people.delegations import require_person
+from booking.feedback.visits import require_visit
 from core.actor import Actor
 from core.audit import record
 from core.ids import new_id
@@ -40,25 +40,24 @@ async def rate(
     *,
     ring: KeyRing,
     site_id: UUID,
+    reservation_id: UUID | None,
     level: int,
     service: str | None = None,
     tags: Sequence[str] = (),
     text: str | None = None,
-    person_id: UUID | None = None,
     zone: str,
     now: datetime,
 ) -> Rating:
-    """An account's rating of a site on this day (of ``zone``), the first one counts; ``service`` by its name.
+    """What an account says of a visit to a site, its own or of somebody it acts for; ``service`` by its name.
 
-    Raises SiteNotFound, UnknownService, PersonNotFound, DelegationInsufficient, AlreadyRated.
+    Raises SiteNotFound, UnknownService, ReservationNotFound, NotVisited, AlreadyRated.
     """
     require(actor, OWN)
     await require_published(session, site_id=site_id, in_use=True)
     await _require_service(session, site_id, service)
-    if person_id is not None:
-        await require_person(session, actor, person_id=person_id, scope="view", now=now)
+    visit = await require_visit(session, actor, reservation_id=reservation_id, site_id=site_id, now=now)
     row_id, today = new_id(), now.astimezone(ZoneInfo(zone)).date()
-    # The unique index decides, also between two requests at once (rating_account_id_site_id_rated_on_key).
+    # The unique index decides, also between two requests at once (rating_reservation_id_key).
     kept = await session.scalar(
         insert(Rating)
         .values(
@@ -73,20 +72,19 @@ async def rate(
             rated_on=today,
             created_at=now,
             account_id=actor.account_id,
-            person_id=person_id,
+            person_id=visit.person_id,
+            reservation_id=visit.id,
         )
         .on_conflict_do_nothing()
         .returning(Rating.id)
     )
     if kept is None:
         earlier = await session.scalar(
-            select(Rating.id).where(
-                Rating.account_id == actor.account_id, Rating.site_id == site_id, Rating.rated_on == today
-            )
+            select(Rating.id).where(Rating.reservation_id == visit.id, Rating.account_id == actor.account_id)
         )
         raise AlreadyRated(
-            "今天的评价还可以修改：PUT /v1/ratings/{id}；明天可以再评。",
-            "You can change today's rating (PUT /v1/ratings/{id}); rate again tomorrow.",
+            "当天可以修改自己的评价：PUT /v1/ratings/{id}；下次服务后可以再评。",
+            "Your own can be changed on the same day (PUT /v1/ratings/{id}); rate again after the next visit.",
             rating_id=earlier,
         )
     return await session.get_one(Rating, row_id)
@@ -113,7 +111,7 @@ async def change_rating(
     if rating is None:
         raise RatingNotFound("请核对编号。", "Check the number.")
     if rating.rated_on != now.astimezone(ZoneInfo(zone)).date():
-        raise RatingFinal("如有新的感受，请今天再评一次。", "Rate the site again today.")
+        raise RatingFinal("下次服务后可以再评。", "Rate again after the next visit.")
     if service != rating.service:
         await _require_service(session, rating.site_id, service)
     rating.level, rating.service, rating.tags = level, service, list(tags)

@@ -1,35 +1,30 @@
-"""Ratings over HTTP: once a day, published from so many on, entered at the desk and from paper."""
+"""Ratings over HTTP: of a visit, each once; published from so many on, entered at the desk and from paper."""
 
+from datetime import timedelta
 from itertools import count
 
-import httpx
 import psycopg
 import pytest
 
 from core.actor import Grant
+from tests.api.conftest import MEAL_POINTS
 from tests.api.people import sign_in
+from tests.api.visits import visit
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
 sheets = count()
 
 
 @pytest.fixture(scope="module")
-def city(edited):
-    """A client, the database, and meal points that nobody rated yet."""
-    server, url = edited
-    with psycopg.connect(url) as connection:
-        sites = connection.execute(
-            "select id::text from site where published_at is not null and category_code = 'meal_point'"
-            " and status = 'active' order by id desc limit 6"
-        ).fetchall()
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=15) as client:
-        yield client, url, [row[0] for row in sites]
+def unrated(edited_sql):
+    """Meal points that nobody rated yet."""
+    return [row[0] for row in edited_sql.execute(MEAL_POINTS + " order by id desc limit 6").fetchall()]
 
 
 @pytest.fixture
-def site(city):
+def site(unrated):
     """One that no other test rates."""
-    return city[2].pop()
+    return unrated.pop()
 
 
 @pytest.fixture
@@ -41,18 +36,29 @@ def rate(client, headers, site, level=5, **more):
     return client.post("/v1/ratings", json={"site_id": site, "level": level, **more}, headers=headers)
 
 
+@pytest.fixture
+def visited(city):
+    """Rates a new visit of a caller."""
+    client, url, _ = city
+
+    def send(headers, site, level=5, **more):
+        return rate(client, headers, site, level, reservation_id=visit(url, headers, site), **more)
+
+    return send
+
+
 def sheet(client, headers, site, reference, counts, on="2026-11-20"):
     body = {"site_id": site, "on": on, "counts": counts, "sheet_reference": reference}
     return client.post("/v1/staff/ratings/batch", json=body, headers=headers)
 
 
-def test_a_result_is_published_when_enough_people_gave_one(city, site, resident):
+def test_a_result_is_published_when_enough_people_gave_one(city, site, resident, visited):
     client, url, _ = city
     few = {"count": None, "average": None, "levels": None, "reason": "too_few"}
     at = f"/v1/sites/{site}/ratings"
-    assert rate(client, resident, site, 4, tags=["tasty"], text="味道好", service="午餐").status_code == 201
+    assert visited(resident, site, 4, tags=["tasty"], text="味道好", service="午餐").status_code == 201
     for level in (5, 5, 3):
-        rate(client, sign_in(url, kind="resident"), site, level)
+        visited(sign_in(url, kind="resident"), site, level)
     assert client.get(at).json() == few | {"site_id": site, "shown_from": 5, "services": []}
     staff = sign_in(url, Grant("site_staff", "site", site))
     desk = client.post("/v1/staff/ratings", json={"site_id": site, "level": 5}, headers=staff)
@@ -75,18 +81,43 @@ def test_a_result_is_published_when_enough_people_gave_one(city, site, resident)
     assert "account_id" not in remarks[0]
 
 
-def test_a_second_rating_of_the_day_is_refused_and_the_first_can_be_changed(city, site, resident):
+def test_a_visit_is_rated_once_and_what_was_said_can_be_changed(city, site, resident):
     client, url, _ = city
-    first = rate(client, resident, site, 1).json()
-    second = rate(client, resident, site, 5)
+    visit_id = visit(url, resident, site)
+    first = rate(client, resident, site, 1, reservation_id=visit_id).json()
+    second = rate(client, resident, site, 5, reservation_id=visit_id)
     assert (second.status_code, second.json()["code"]) == (409, "already-rated")
     at = f"/v1/ratings/{second.json()['rating_id']}"
     assert at == f"/v1/ratings/{first['id']}"
     assert client.put(at, json={"level": 5}, headers=resident).json()["level"] == 5
     assert client.put(at, json={"level": 5}, headers=sign_in(url, kind="resident")).status_code == 404
     mine = client.get("/v1/ratings", params={"site_id": site}, headers=resident).json()["items"]
-    assert [one["level"] for one in mine] == [5]
+    assert [(one["level"], one["reservation_id"]) for one in mine] == [(5, visit_id)]
+    assert rate(client, resident, site, 4, reservation_id=visit(url, resident, site)).status_code == 201
     assert rate(client, {}, site).status_code == 401
+
+
+def test_who_was_not_there_is_told_what_to_do(city, site, unrated, resident):
+    client, url, _ = city
+    for reason, told in (
+        ("no_reservation", {}),
+        ("not_checked_in", {"reservation_id": visit(url, resident, site, state="confirmed")}),
+        ("too_long_ago", {"reservation_id": visit(url, resident, site, ago=timedelta(days=31))}),
+        ("other_site", {"reservation_id": visit(url, resident, unrated[0])}),
+    ):
+        answer = rate(client, resident, site, **told)
+        assert (answer.status_code, answer.json()["code"]) == (409, "not-visited")
+        assert (answer.json()["reason"], answer.json()["reservation_ids"]) == (reason, [])
+        assert "签到" in answer.json()["detail"]
+    visit_id = visit(url, resident, site, ago=timedelta(days=29))
+    assert rate(client, resident, site).json()["reservation_ids"] == [visit_id]
+    stranger = sign_in(url, kind="resident")
+    for headers in (stranger, sign_in(url, Grant("site_staff", "site", site))):
+        answer = rate(client, headers, site, reservation_id=visit_id)
+        assert (answer.status_code, answer.json()["code"]) == (404, "reservation-not-found")
+        assert rate(client, headers, site).json()["reservation_ids"] == []
+    assert rate(client, resident, site, reservation_id=visit_id).status_code == 201
+    assert rate(client, resident, site).json()["reservation_ids"] == []
 
 
 def test_a_paper_sheet_is_entered_once_and_taken_back_by_its_sites_staff(city, site):

@@ -20,6 +20,7 @@ from core.ids import new_id
 from core.keyring import KeyRing
 from core.settings import Settings
 from tests.api.people import sign_in, who
+from tests.api.visits import visit
 from tests.conftest import TEST_RING
 
 REASON = "测试用的原因"
@@ -105,7 +106,6 @@ class World:
             "site_id": site,
         }
         ids["complaint_id"] = self.made(self.owner, "/v1/complaints", complaint)["id"]
-        ids["rating_id"] = self.made(self.owner, "/v1/ratings", {"site_id": site, "level": 4})["id"]
         sheet = {
             "site_id": site,
             "on": str((clock.now() - timedelta(days=2)).date()),
@@ -115,6 +115,9 @@ class World:
         ids["sheet_id"] = self.made(self.admin, "/v1/staff/ratings/batch", sheet)["id"]
         ids["person_id"] = str(asyncio.run(self._person("王秀英", "620102195003070028", None)))
         ids["own_person_id"] = str(asyncio.run(self._person("李强", "620102198001010017", who(self.owner))))
+        visited = visit(self.database_url, self.owner, site)
+        rating = {"site_id": site, "level": 4, "reservation_id": visited}
+        ids["rating_id"] = self.made(self.owner, "/v1/ratings", rating)["id"]
         tag = {
             "tag": "low_income",
             "evidence": "2026-001",

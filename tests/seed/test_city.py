@@ -116,18 +116,63 @@ async def test_the_announced_years_are_known_and_2027_is_not(city):
     assert calendar.vacation(date(2026, 8, 1)) is True
 
 
+async def test_every_category_has_places_to_book_in_the_days_ahead(city):
+    assert (
+        await fetch(
+            city,
+            "select c.code from category c where exists (select from site s where s.category_code = c.code)"
+            " and not exists (select from site s join offering o on o.site_id = s.id and o.status = 'active'"
+            " join slot on slot.offering_id = o.id and slot.state = 'open' where s.category_code = c.code)",
+        )
+        == []
+    )
+    ((slots, seats, spaces),) = await fetch(
+        city,
+        "select (select count(*) from slot), (select count(*) from seat),"
+        " (select count(*) from slot_bucket where tier = 'wheelchair' and capacity = 2)",
+    )
+    assert 3_000 < slots < 4_500
+    assert seats == 180 + 120
+    assert spaces > 0
+
+
+async def test_slots_heed_a_date_with_other_hours(city):
+    """The service hall is off on 2026-12-05 and closes at noon on 2026-12-31; the clinic closes at noon on 2026-12-24."""
+    at = "(slot.starts_at at time zone site.zone)"
+    rows = await fetch(
+        city,
+        f"select site.external_id, to_char({at}, 'MM-DD HH24:MI') from slot join offering on offering.id = slot.offering_id"
+        f" join site on site.id = offering.site_id join hours_exception e on e.site_id = site.id"
+        f" and e.on_date = slot.on_date where {at}::time >= '12:00'",
+    )
+    assert rows == []
+
+
+async def test_what_staff_made_of_their_offerings_stays_when_the_city_is_put_again(city):
+    async with city.hot() as connection:
+        await connection.execute(
+            "update offering set title = '爱心午餐' where id = (select id from offering where title = '午餐' limit 1)"
+        )
+    counts = await seed_city(city, now=NOW)
+    assert counts.bookable.offerings == 0
+    assert await fetch(city, "select count(*) from offering where title = '爱心午餐'") == [(1,)]
+
+
 async def test_putting_the_city_again_changes_nothing(city):
     async def versions():
         return await fetch(
             city,
             "select (select array_agg((id, version, updated_at) order by id) from site)::text,"
             " (select array_agg((id, version) order by id) from school_district)::text,"
-            " (select array_agg((id, st_asbinary(geom)) order by id) from area)::text",
+            " (select array_agg((id, st_asbinary(geom)) order by id) from area)::text,"
+            " (select array_agg((id, version, updated_at) order by id) from offering)::text,"
+            " (select array_agg(id order by id) from slot)::text",
         )
 
     before = await versions()
     counts = await seed_city(city, now=datetime(2026, 12, 1, tzinfo=UTC))
     assert (counts.sites.created, counts.sites.changed, counts.sites.unchanged) == (0, 0, 400)
+    assert (counts.bookable.offerings, counts.bookable.slots) == (0, 0)
     assert await versions() == before
     assert not await is_empty(city)
 

@@ -1,5 +1,7 @@
 """``xinban seed`` as a person runs it."""
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +22,7 @@ def test_an_empty_database_gets_the_city_once(run):
     first = run("--if-empty")
     assert first.exit_code == 0, first.output
     assert "服务点 400 新" in first.output
+    assert re.search(r"可预约项目 1\d\d 新、时段 \d+ 新", first.output)
     second = run("--if-empty")
     assert second.exit_code == 0
     assert "nothing seeded" in second.output

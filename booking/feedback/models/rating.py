@@ -31,8 +31,8 @@ class RatingSheet(Base):
 class Rating(Base):
     """One rating, or ``count`` equal ones from a sheet. ``level``: 1 很不满意 … 5 很满意.
 
-    ``service`` is the service's name: an import may write a site's services anew. One account rates a site once a day,
-    whichever service. What somebody wrote is encrypted.
+    ``service`` is the service's name: an import may write a site's services anew. ``reservation_id``: the visit that
+    was rated, each once; none for what staff entered. What somebody wrote is encrypted.
     """
 
     __tablename__ = "rating"
@@ -43,12 +43,10 @@ class Rating(Base):
         CheckConstraint("account_id is null or sheet_id is null", name="origin"),
         CheckConstraint("cardinality(tags) <= 10 and array_position(tags, null) is null", name="tags"),
         Index(
-            "rating_account_id_site_id_rated_on_key",
-            "account_id",
-            "site_id",
-            "rated_on",
+            "rating_reservation_id_key",
+            "reservation_id",
             unique=True,
-            postgresql_where="account_id is not null",
+            postgresql_where="reservation_id is not null",
         ),
         Index("rating_account_id_idx", "account_id", "id", postgresql_where="account_id is not null"),
         # A site's totals are read from this index alone.
@@ -73,3 +71,4 @@ class Rating(Base):
     person_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     sheet_id: Mapped[UUID | None] = mapped_column(ForeignKey("rating_sheet.id", ondelete="CASCADE"))
     entered_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    reservation_id: Mapped[UUID | None] = mapped_column(ForeignKey("reservation.id", ondelete="SET NULL"))

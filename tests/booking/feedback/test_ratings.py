@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, text, update
 
+from booking.errors import ReservationNotFound
 from booking.feedback.errors import (
     AlreadyRated,
+    NotVisited,
     RatingFinal,
     RatingInFuture,
     RatingNotFound,
@@ -27,11 +29,15 @@ from booking.feedback.ratings import (
 )
 from booking.feedback.texts import read_text
 from booking.feedback.totals import TOTALS, remarks_query, require_remarks, totals_of
+from booking.models import Reservation
+from booking.people.models import Delegation, Person
+from booking.people.persons import set_name
 from core.actor import ANYONE
 from core.audit import AuditEntry
 from core.permissions import NotAllowed, NotSignedIn
 from geo.errors import SiteNotFound
 from geo.models import Site
+from tests.booking.bookable import Bookable
 from tests.booking.feedback.conftest import NOW, ZONE
 from tests.booking.feedback.plans import generic_plan
 
@@ -40,8 +46,20 @@ TODAY = date(2026, 11, 24)
 
 @pytest.fixture
 def give(session, ring):
-    async def make(actor, site, level=5, *, now=NOW, **more):
-        return await rate(session, actor, ring=ring, site_id=site.id, level=level, zone=ZONE, now=now, **more)
+    async def make(actor, site, level=5, *, visit=None, now=NOW, **more):
+        if visit is None:
+            visit = await visited(session, ring, actor, site)
+        return await rate(
+            session,
+            actor,
+            ring=ring,
+            site_id=site.id,
+            reservation_id=visit.id,
+            level=level,
+            zone=ZONE,
+            now=now,
+            **more,
+        )
 
     return make
 
@@ -64,26 +82,128 @@ def sheet(session):
     return make
 
 
+async def visited(session, ring, actor, site, **more):
+    """A reservation of whoever acts, who was checked in at ``site`` this morning."""
+    world = Bookable(session, ring)
+    world.site_id = site.id
+    person = await session.scalar(select(Person).where(Person.account_id == actor.account_id))
+    if person is None:
+        person = Person(id=uuid4(), account_id=actor.account_id, created_at=NOW)
+        set_name(ring, person, "王秀英")
+        session.add(person)
+        await session.flush()
+    slot = await world.slot(await world.offering(), starts_at=NOW - timedelta(hours=2))
+    values = {
+        "slot_id": slot.id,
+        "offering_id": slot.offering_id,
+        "person_id": person.id,
+        "account_id": actor.account_id,
+        "party_size": 1,
+        "state": "checked_in",
+        "channel": "app",
+        "code": "123456",
+        "starts_at": slot.starts_at,
+        "ends_at": slot.ends_at,
+        "created_at": NOW,
+    }
+    one = Reservation(**(values | more))
+    session.add(one)
+    await session.flush()
+    return one
+
+
 async def levels_of(session, site):
     totals = await totals_of(session, site_id=site.id)
     return {level: count for level, count in totals.levels.items() if count}
 
 
-async def test_an_account_rates_a_site_once_a_day_and_another_site_too(session, sites, account, give):
+async def test_each_visit_is_rated_once_also_two_of_a_day(session, ring, sites, account, give):
     resident = await account()
-    first = await give(resident, sites[0])
+    visit = await visited(session, ring, resident, sites[0])
+    first = await give(resident, sites[0], visit=visit)
+    assert (first.person_id, first.reservation_id) == (visit.person_id, visit.id)
     with pytest.raises(AlreadyRated) as refused:
-        await give(resident, sites[0], 1, service="午餐")
+        await give(resident, sites[0], 1, visit=visit, service="午餐")
     assert refused.value.fields["rating_id"] == first.id
+    await give(resident, sites[0], 3)
     await give(resident, sites[1], 2)
-    # 23:59 in 兰州 is the same day, one minute later is the next.
-    with pytest.raises(AlreadyRated):
-        await give(resident, sites[0], now=NOW + timedelta(hours=12, minutes=59))
-    await give(resident, sites[0], 3, now=NOW + timedelta(hours=13))
     await give(await account(), sites[0], 5)
     assert await levels_of(session, sites[0]) == {3: 1, 5: 2}
     with pytest.raises(NotSignedIn):
-        await give(ANYONE, sites[0])
+        await give(ANYONE, sites[0], visit=visit)
+
+
+@pytest.mark.parametrize(
+    ("reason", "change", "later"),
+    [
+        ("not_checked_in", {"state": "confirmed"}, timedelta()),
+        ("not_checked_in", {"state": "no_show"}, timedelta()),
+        ("not_checked_in", {"state": "cancelled"}, timedelta()),
+        ("too_long_ago", {}, timedelta(days=30)),
+        (None, {}, timedelta(days=29)),
+    ],
+)
+async def test_a_visit_is_rated_by_those_who_were_there_within_thirty_days(
+    session, ring, sites, account, give, reason, change, later
+):
+    resident = await account()
+    visit = await visited(session, ring, resident, sites[0], **change)
+    if reason is None:
+        await give(resident, sites[0], visit=visit, now=NOW + later)
+        return
+    with pytest.raises(NotVisited) as refused:
+        await give(resident, sites[0], visit=visit, now=NOW + later)
+    assert refused.value.fields == {"reason": reason, "reservation_ids": []}
+
+
+async def test_a_visit_is_rated_where_it_was_and_the_answer_names_those_that_wait(
+    session, ring, sites, account, give
+):
+    resident = await account()
+    here, there = [await visited(session, ring, resident, site) for site in sites]
+    with pytest.raises(NotVisited) as refused:
+        await give(resident, sites[0], visit=there)
+    assert refused.value.fields == {"reason": "other_site", "reservation_ids": [here.id]}
+    with pytest.raises(NotVisited) as refused:
+        await rate(
+            session,
+            resident,
+            ring=ring,
+            site_id=sites[0].id,
+            reservation_id=None,
+            level=5,
+            zone=ZONE,
+            now=NOW,
+        )
+    assert refused.value.fields["reason"] == "no_reservation"
+
+
+async def test_whoever_was_delegated_to_rates_the_visit_of_the_other_and_nobody_else(
+    session, ring, sites, account, give
+):
+    mother, daughter = await account(), await account()
+    visit = await visited(session, ring, mother, sites[0])
+    with pytest.raises(ReservationNotFound):
+        await give(daughter, sites[0], visit=visit)
+    session.add(
+        Delegation(
+            person_id=visit.person_id,
+            grantee_id=daughter.account_id,
+            scopes=["book.meal"],
+            state="active",
+            way="app",
+            until_on=TODAY,
+            relation="child",
+            offered_at=NOW,
+            accepted_at=NOW,
+        )
+    )
+    await session.flush()
+    rating = await give(daughter, sites[0], visit=visit)
+    assert (rating.account_id, rating.person_id) == (daughter.account_id, visit.person_id)
+    with pytest.raises(AlreadyRated) as refused:
+        await give(mother, sites[0], visit=visit)
+    assert refused.value.fields["rating_id"] is None  # it is her daughter's to change
 
 
 async def test_a_rating_is_changed_on_its_day_by_its_account_alone(session, ring, sites, account, give):
