@@ -18,8 +18,9 @@ from geo.nearby.segment import Chosen
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 3.0
-# Longer than any look should take; a server that says nothing must not keep an old set looking fresh.
-PATIENCE_SECONDS = 10.0
+# Older than this is not what was promised, whatever keeps it from being read anew.
+FRESH_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
 
 
 class FreeSitesUnknown(Unavailable):
@@ -30,8 +31,7 @@ class FreeSitesUnknown(Unavailable):
 
 
 class FreeSites:
-    """Start with ``start()``, end with ``stop()``. While the database is away the last answer stands, and
-    ``stale_since`` says since when."""
+    """Start with ``start()``, end with ``stop()``. While the database is away the last answer stands."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -39,7 +39,6 @@ class FreeSites:
         self._ids: frozenset[UUID] | None = None
         self._chosen: Chosen | None = None
         self._read_at: datetime | None = None
-        self.stale_since: datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
     def chosen(self) -> Chosen:
@@ -49,6 +48,12 @@ class FreeSites:
                 "请稍后再试，或去掉 bookable。", "Try again, or leave `bookable` out.", retry_after_seconds=3
             )
         return self._chosen
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """When it was read, if that is longer ago than it should be."""
+        old = self._read_at is not None and (self._clock() - self._read_at).total_seconds() > FRESH_SECONDS
+        return self._read_at if old else None
 
     def start(self) -> None:
         """Begin to ask, in the running loop."""
@@ -67,10 +72,8 @@ class FreeSites:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._refresh()
             except (psycopg.Error, PoolTimeout, OSError) as error:
-                self.stale_since = self._read_at
                 log.warning("free places cannot be read", extra={"error": type(error).__name__})
             except Exception:  # a task that died in silence would answer with an old set for ever
-                self.stale_since = self._read_at
                 log.exception("free places could not be found out")
             # A look that takes long itself is followed by the next the sooner, but never by one after another.
             await asyncio.sleep(max(EVERY_SECONDS / 3, EVERY_SECONDS - (monotonic() - started)))
@@ -83,4 +86,4 @@ class FreeSites:
             # With 100,000 ids it takes tens of milliseconds, for which nobody should wait.
             self._chosen = await asyncio.to_thread(Chosen, ids)
             self._ids = ids
-        self._read_at, self.stale_since = now, None
+        self._read_at = now

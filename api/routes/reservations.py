@@ -207,7 +207,14 @@ async def cancel_reservation(
     dependencies=[limited("bookings")],
     response_model=ReservationOut,
     responses=responses(
-        *DENIED, *LIMIT_ERRORS, *ONCE_ERRORS, *RESERVING, ReservationNotFound, TooLate, WrongState
+        *DENIED,
+        *LIMIT_ERRORS,
+        *ONCE_ERRORS,
+        *RESERVING,
+        ReservationNotFound,
+        HoldExpired,
+        TooLate,
+        WrongState,
     ),
 )
 async def move_reservation(

@@ -17,14 +17,16 @@ from booking.offerings.closed_texts import TEMPLATE_CHANGED
 
 MOST = 2_000
 # Places of ``bucket`` that ``slot``'s callers can have. A hold of the slot that ran out keeps nobody away, unless somebody
-# waits for the slot: then what it gives back is theirs.
+# waits for the slot: then what it gives back is theirs. "is not distinct from" cannot use allocation_slot_id_idx, by which a
+# small table tempts the planner to read all that was ever booked of the slot.
 FREE = """
 bucket.capacity - bucket.held - bucket.confirmed - bucket.set_aside
 + case when bucket.held = 0 or waits.waits then 0 else coalesce((
     select sum(allocation.held)
     from reservation join allocation on allocation.reservation_id = reservation.id
     where reservation.slot_id = slot.id and reservation.state = 'held' and reservation.expires_at <= %(now)s
-      and allocation.slot_id = bucket.slot_id and allocation.tier = bucket.tier), 0) end
+      and allocation.slot_id is not distinct from bucket.slot_id
+      and allocation.tier is not distinct from bucket.tier), 0) end
 """
 WAITS = """
 left join lateral (

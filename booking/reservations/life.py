@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.attendance.marks import mark, unmark
 from booking.capacity.buckets import Move, move
-from booking.errors import HoldExpired, TooLate
+from booking.errors import TooLate
 from booking.events import Kind
 from booking.models import Offering, Reservation, WaitlistEntry
 from booking.recording.targets import DESK_CHANNELS
 from booking.reservations import states
 from booking.reservations.find import get_reservation
-from booking.reservations.steps import give_back, lock_places, step
+from booking.reservations.steps import give_back, lock_places, require_not_over, step
 from booking.rules.reading import read_rules
 from booking.waitlist.promote import promote
 from core.actor import Actor
@@ -30,10 +30,7 @@ async def confirm(session: AsyncSession, actor: Actor, *, reservation_id: UUID, 
     one = await get_reservation(session, actor, reservation_id=reservation_id, change=True, now=now)
     if one.state == "confirmed":
         return one
-    if one.state == "expired" or (
-        one.state == "held" and one.expires_at is not None and one.expires_at <= now
-    ):
-        raise HoldExpired("请重新预约。", "Please book again.")
+    require_not_over(one, now=now)
     states.require(one.state, "confirmed")
     claims = await lock_places(session, one)
     moves = [Move(claim.slot_id, claim.tier, held=-claim.places, confirmed=claim.places) for claim in claims]

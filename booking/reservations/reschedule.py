@@ -27,7 +27,13 @@ from booking.reservations import states
 from booking.reservations.expiry import expire_locked
 from booking.reservations.find import get_reservation
 from booking.reservations.reserve import fitting
-from booking.reservations.steps import commit_person, is_waited_for, release_person, step
+from booking.reservations.steps import (
+    commit_person,
+    is_waited_for,
+    release_person,
+    require_not_over,
+    step,
+)
 from booking.reservations.use import use_quotas
 from booking.waitlist.promote import promote
 from core.actor import Actor
@@ -57,6 +63,7 @@ async def reschedule(
     one = await get_reservation(session, actor, reservation_id=reservation_id, change=True, now=now)
     if one.state not in states.MOVABLE:
         raise states.wrong(one.state)
+    require_not_over(one, now=now)
     if now >= one.starts_at and actor.channel not in DESK_CHANNELS and not actor.is_system:
         raise TooLate("已经开始，不能改期。", "It has begun and cannot be moved.")
     if slot_id is None and starts_at is not None and ends_at is not None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from booking.capacity.buckets import Claim, Move, claims_of, lock_buckets, move
 from booking.capacity.seats import free_seats
 from booking.capacity.spans import free_spans
+from booking.errors import HoldExpired
 from booking.events import Kind, emit, said_of
 from booking.models import PersonCommitment, Reservation, ReservationStep, WaitlistEntry
 from booking.recording.record import booker_of
@@ -61,6 +62,15 @@ async def step(
             data={**said_of(reservation, why), "version": reservation.version},
             now=now,
         )
+
+
+def require_not_over(reservation: Reservation, *, now: datetime) -> None:
+    """Raises HoldExpired for a hold that ran out, also before anybody has noted that."""
+    ends_at = reservation.expires_at
+    if reservation.state == "expired" or (
+        reservation.state == "held" and ends_at is not None and ends_at <= now
+    ):
+        raise HoldExpired("请重新预约。", "Please book again.")
 
 
 async def lock_places(session: AsyncSession, reservation: Reservation) -> list[Claim]:

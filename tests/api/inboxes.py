@@ -154,9 +154,7 @@ def telling(log: Path, server_url: str, template: str, redis_url: str, **setting
     name = create_database(server_url, template)
     url = url_of(server_url, name)
     try:
-        with serving(
-            log, database_url=url, redis_url=redis_url, request_timeout_seconds="60", **settings
-        ) as one:
+        with serving(log, database_url=url, redis_url=redis_url, **settings) as one:
             yield Telling(one, url, redis_url)
             assert [line for line in one.log() if line["level"] == "ERROR" or line.get("status") == 500] == []
     finally:

@@ -218,7 +218,6 @@ def test_a_phone_is_answered_while_redis_is_away(world, tmp_path):
         ready=False,
         database_url=world.database_url,
         redis_url=away,
-        request_timeout_seconds="60",
     ) as one:
         other = Telling.__new__(Telling)
         other.__dict__.update({**world.__dict__, "server": one})

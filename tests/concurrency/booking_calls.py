@@ -8,12 +8,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 import httpx
 
-from tests.concurrency.booking_world import Client
+from booking.models import Offering, Slot
+from tests.concurrency.booking_world import Client, World
 
 TRIES = 60
 PAUSE_SECONDS = 0.15
@@ -146,3 +148,34 @@ def at_once(url: str, calls: Sequence[Call]) -> list[Answer]:
 def told(answers: Sequence[Answer]) -> dict[str, int]:
     """How many were answered what: by code of the problem, or the state that was reached."""
     return dict(Counter(one.json()["state" if one.ok else "code"] for one in answers))
+
+
+def taken(world: World, slot: Slot) -> int:
+    """People who have a place in a slot."""
+    return world.value(
+        "select coalesce(sum(party_size), 0) from reservation where slot_id = %s and state in ('held', 'confirmed')",
+        slot.id,
+    )
+
+
+def courts(world: World) -> Offering:
+    """Five courts in a window of five hours."""
+    offering = world.offering(kind="venue", shape="interval")
+    world.resources(offering, 5)
+    world.slot(offering, hours=4, minutes=300)
+    return offering
+
+
+def spans(world: World, offering: Offering, crowd: Sequence[Client]) -> list[Call]:
+    """Everybody wants a court in one of ten half hours."""
+    begin, calls = world.start + timedelta(hours=4), []
+    for at, one in enumerate(crowd):
+        starts_at = begin + timedelta(minutes=30 * (at % 10))
+        body = {
+            "offering_id": str(offering.id),
+            "person_id": str(one.person_id),
+            "starts_at": starts_at.isoformat(),
+            "ends_at": (starts_at + timedelta(minutes=30)).isoformat(),
+        }
+        calls.append(Call(one.headers, body))
+    return calls

@@ -297,3 +297,14 @@ def unlock(
     connection.execute(
         f"create trigger {table}_write instead of update on {table} for each row execute function {table}_write()"
     )
+
+
+def pause_before(connection: psycopg.Connection[Any], table: str, seconds: float = 0.05) -> None:
+    """Whoever inserts into a table waits a moment first, so that others look before it is there."""
+    connection.execute(
+        f"create function {table}_pause() returns trigger language plpgsql as"
+        f" $$ begin perform pg_sleep({seconds}); return new; end $$"
+    )
+    connection.execute(
+        f"create trigger {table}_pause before insert on {table} for each row execute function {table}_pause()"
+    )

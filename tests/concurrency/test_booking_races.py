@@ -1,17 +1,12 @@
 """Two hundred callers at one moment: exactly as many win as there are places, and everybody else is told why not."""
 
-import socket
-import time
 from datetime import timedelta
 from itertools import pairwise
-from uuid import uuid4
 
-import httpx
-import psycopg
 import pytest
 
-from tests.concurrency.booking_calls import Call, at_once, booking, told, written
-from tests.concurrency.booking_world import TAG, served_world, unlock
+from tests.concurrency.booking_calls import Call, at_once, booking, courts, spans, taken, told
+from tests.concurrency.booking_world import TAG, served_world
 
 CALLERS, PLACES = 200, 50
 
@@ -31,20 +26,6 @@ def city(tmp_path_factory, server_url, template, redis_url):
 def crowd(city):
     _, world = city
     return world.people(CALLERS)
-
-
-@pytest.fixture
-def unguarded(tmp_path, server_url, template, redis_url):
-    """The same on a database from which a test takes guards."""
-    with served_world(tmp_path / "log", server_url, template, redis_url) as (server, world):
-        yield server, world
-
-
-def taken(world, slot):
-    return world.value(
-        "select coalesce(sum(party_size), 0) from reservation where slot_id = %s and state in ('held', 'confirmed')",
-        slot.id,
-    )
 
 
 # Each shape
@@ -69,31 +50,10 @@ def test_of_200_callers_50_get_a_seat_and_no_seat_is_given_twice(city, crowd):
     assert len(seats) == len(set(seats)) == PLACES
 
 
-def spans(world, offering, crowd):
-    """Everybody wants one of ten half hours, twenty callers each."""
-    begin = world.start + timedelta(hours=4)
-    for at, one in enumerate(crowd):
-        starts_at = begin + timedelta(minutes=30 * (at % 10))
-        body = {
-            "offering_id": str(offering.id),
-            "person_id": str(one.person_id),
-            "starts_at": starts_at.isoformat(),
-            "ends_at": (starts_at + timedelta(minutes=30)).isoformat(),
-        }
-        yield Call(one.headers, body)
-
-
-def courts(world):
-    offering = world.offering(kind="venue", shape="interval")
-    world.resources(offering, 5)
-    world.slot(offering, hours=4, minutes=300)
-    return offering
-
-
 def test_of_200_callers_50_get_a_court(city, crowd):
     server, world = city
     offering = courts(world)
-    answers = at_once(server.url, list(spans(world, offering, crowd)))
+    answers = at_once(server.url, spans(world, offering, crowd))
     assert told(answers) == {"confirmed": PLACES, "resource-taken": CALLERS - PLACES}
     assert world.value("select count(*) from resource_span") == PLACES
 
@@ -255,216 +215,3 @@ def test_a_limit_is_the_persons_whichever_account_books(city):
         ],
     )
     assert told(answers) == {"confirmed": 2, "limit-reached": 18}
-
-
-# The same request again
-
-
-@pytest.mark.parametrize("shape", ["counted", "seated"])
-def test_copies_that_arrive_together_book_once(city, shape):
-    server, world = city
-    offering = world.offering(shape=shape, exclusive=False)
-    places = {"places": {"general": 50}} if shape == "counted" else {"seats": ["oooooooooo"]}
-    slot = world.slot(offering, hours=50, **places)
-    for one in world.people(3):
-        key = str(uuid4())
-        answers = at_once(server.url, [booking(one, slot.id, key) for _ in range(8)])
-        assert {answer.status for answer in answers} == {201}
-        assert len({answer.content for answer in answers}) == 1
-        assert sum(not answer.replayed for answer in answers) == 1
-        assert world.value("select count(*) from reservation where person_id = %s", one.person_id) == 1
-
-
-def test_an_answer_that_never_arrived_is_given_again(city):
-    """The client is gone before the answer: the booking stands, and the same key gets the answer of then."""
-    server, world = city
-    slot = world.slot(world.offering(), {"general": 1}, hours=52)
-    (one,) = world.people(1)
-    call = booking(one, slot.id)
-    address = httpx.URL(server.url)
-    with socket.create_connection((address.host, address.port)) as connection:
-        connection.sendall(written(call))
-    deadline = time.monotonic() + 15
-    while not taken(world, slot) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    made = str(world.value("select id from reservation where slot_id = %s", slot.id))
-    (again,) = at_once(server.url, [call])
-    assert (again.status, again.json()["id"], again.replayed) == (201, made, True)
-
-
-def test_a_code_that_somebody_has_is_drawn_again(city):
-    """Codes are drawn by chance, and a slot keeps those of cancelled reservations too."""
-    server, world = city
-    seated, counted = world.offering(shape="seated"), world.offering()
-    hall = world.slot(seated, hours=74, seats=["oooo"])
-    old, new = (world.slot(counted, {"general": 5}, hours=hours) for hours in (76, 78))
-    one, two = world.people(2)
-    moving = at_once(server.url, [booking(one, old.id)])[0].json()["id"]
-    world.sql("create sequence drawn")
-    world.sql(
-        "create function draw() returns trigger language plpgsql as $$ begin"
-        " new.code := case when nextval('drawn') <= 2 then '000001' else new.code end; return new; end $$"
-    )
-    for event in ("insert", "update of slot_id"):
-        world.sql(
-            f"create trigger draw_{event[:6]} before {event} on reservation for each row"
-            f" when (new.slot_id in ('{hall.id}', '{new.id}')) execute function draw()"
-        )
-    for who in (one, two):
-        assert told(at_once(server.url, [booking(who, hall.id)])) == {"confirmed": 1}
-    world.sql("alter sequence drawn restart")
-    assert told(at_once(server.url, [booking(two, new.id)])) == {"confirmed": 1}
-    move = Call(one.headers, {"slot_id": str(new.id)}, f"/v1/reservations/{moving}/reschedule")
-    assert told(at_once(server.url, [move])) == {"confirmed": 1}
-
-
-# Places that come back
-
-
-def test_a_hold_that_ran_out_is_free_without_any_worker(city, crowd):
-    server, world = city
-    slot = world.slot(world.offering(hold_seconds=30), {"general": 5}, hours=54)
-    held = at_once(server.url, [booking(one, slot.id, hold=True) for one in crowd[:5]])
-    assert told(held) == {"held": 5}
-    assert told(at_once(server.url, [booking(crowd[5], slot.id)])) == {"slot-full": 1}
-    world.sql("update reservation set expires_at = now() - interval '1 second' where slot_id = %s", slot.id)
-    time.sleep(1.1)  # a process remembers for a second that it was full, and then lets one ask
-    assert told(at_once(server.url, [booking(crowd[6], slot.id)])) == {"confirmed": 1}
-    answers = at_once(server.url, [booking(one, slot.id) for one in crowd[7:40]])
-    assert told(answers) == {"confirmed": 4, "slot-full": 29}
-    late = at_once(
-        server.url,
-        [Call(crowd[0].headers, {}, f"/v1/reservations/{held[0].json()['id']}/confirm")],
-    )
-    assert told(late) == {"hold-expired": 1}
-
-
-def test_moving_into_a_full_slot_keeps_the_old_place(city, crowd):
-    server, world = city
-    offering = world.offering()
-    old, full = (world.slot(offering, {"general": 10}, hours=hours) for hours in (56, 58))
-    mine = at_once(server.url, [booking(one, old.id) for one in crowd[:10]])
-    at_once(server.url, [booking(one, full.id) for one in crowd[10:18]])  # two places left
-    answers = at_once(
-        server.url,
-        [
-            Call(one.headers, {"slot_id": str(full.id)}, f"/v1/reservations/{made.json()['id']}/reschedule")
-            for one, made in zip(crowd[:10], mine, strict=True)
-        ],
-    )
-    assert told(answers) == {"confirmed": 2, "slot-full": 8}
-    assert (taken(world, old), taken(world, full)) == (8, 10)
-
-
-def test_moving_away_frees_the_old_place_for_whoever_waits(city, crowd):
-    server, world = city
-    offering = world.offering()
-    full, other = (world.slot(offering, {"general": 3}, hours=hours) for hours in (60, 62))
-    mine = at_once(server.url, [booking(one, full.id) for one in crowd[:3]])
-    waiting = at_once(
-        server.url,
-        [Call(one.headers, booking(one, full.id).body, "/v1/waitlist") for one in crowd[3:8]],
-    )
-    assert told(waiting) == {"waiting": 5}
-    # Everyone who polls for the place at that moment comes second to the queue.
-    moves = [
-        Call(one.headers, {"slot_id": str(other.id)}, f"/v1/reservations/{made.json()['id']}/reschedule")
-        for one, made in zip(crowd[:3], mine, strict=True)
-    ]
-    answers = at_once(server.url, [*moves, *(booking(one, full.id) for one in crowd[10:60])])
-    assert told(answers) == {"confirmed": 3, "slot-full": 50}
-    states = world.sql("select state from waitlist_entry where slot_id = %s order by number", full.id)
-    assert [state for (state,) in states] == ["offered"] * 3 + ["waiting"] * 2
-
-
-# Negative controls: without the guard, the same oversells
-
-
-def test_without_the_guard_of_buckets_counted_places_are_sold_twice(unguarded):
-    server, world = unguarded
-    slot = world.slot(world.offering(), {"general": PLACES})
-    crowd = world.people(CALLERS)
-    with psycopg.connect(world.database_url) as connection:
-        unlock(connection, "slot_bucket", "held", "confirmed", "set_aside")
-    answers = at_once(server.url, [booking(one, slot.id) for one in crowd])
-    assert told(answers)["confirmed"] > PLACES
-    assert "bucket-capacity" in world.findings()
-
-
-def test_without_the_guard_of_buckets_tiers_and_supplies_are_sold_twice(unguarded):
-    server, world = unguarded
-    rules = {"tiers": {"elder": {"who": [{"rule": "tag", "any": [TAG]}]}}}
-    riders = world.slot(world.offering(kind="supply"), {"general": 10})
-    slot = world.slot(
-        world.offering(rules=rules, modes=["delivery", "dine_in"]),
-        {"general": 5, "elder": 5},
-        needs=(riders, "person", ["delivery"]),
-    )
-    elders = world.people(60, TAG)
-    with psycopg.connect(world.database_url) as connection:
-        unlock(connection, "slot_bucket", "held", "confirmed", "set_aside")
-    answers = at_once(server.url, [booking(one, slot.id, mode="delivery") for one in elders])
-    assert told(answers)["confirmed"] > 10
-    over = world.sql("select slot_id from slot_bucket where held + confirmed > capacity")
-    assert {slot_id for (slot_id,) in over} == {slot.id, riders.id}
-
-
-def test_without_the_guard_of_seats_a_seat_is_sold_twice(unguarded):
-    server, world = unguarded
-    slot = world.slot(world.offering(shape="seated"), seats=["oooooooooo"] * 2)
-    crowd = world.people(60)
-    with psycopg.connect(world.database_url) as connection:
-        unlock(connection, "slot_bucket", pause=0, writes=False)
-        unlock(connection, "slot_seat")
-    answers = at_once(server.url, [booking(one, slot.id) for one in crowd])
-    assert told(answers).get("confirmed", 0) > 20, told(answers)
-    assert "seats-of-reservations" in world.findings()
-
-
-def test_without_the_lock_and_the_constraint_a_court_is_sold_twice(unguarded):
-    server, world = unguarded
-    offering = courts(world)
-    crowd = world.people(CALLERS)
-    with psycopg.connect(world.database_url) as connection:
-        connection.execute("alter table resource_span drop constraint resource_span_overlap_excl")
-        unlock(connection, "resource")
-    answers = at_once(server.url, list(spans(world, offering, crowd)))
-    assert told(answers)["confirmed"] > PLACES
-    assert "spans-overlap" in world.findings()
-
-
-def test_without_the_lock_alone_the_constraint_still_lets_one_through(unguarded):
-    """The last guard: refusals instead of a queue."""
-    server, world = unguarded
-    offering = courts(world)
-    crowd = world.people(CALLERS)
-    with psycopg.connect(world.database_url) as connection:
-        unlock(connection, "resource")
-    answers = at_once(server.url, list(spans(world, offering, crowd)))
-    assert told(answers).keys() <= {"confirmed", "resource-taken", "unavailable"}
-    assert told(answers)["confirmed"] <= PLACES
-    assert "spans-overlap" not in world.findings()
-
-
-def test_without_their_constraints_persons_are_in_two_places_and_beyond_limits(unguarded):
-    server, world = unguarded
-    limited = world.offering(rules={"limits": [{"per": "day", "most": 1}]})
-    slots = [world.slot(limited, {"general": 50}) for _ in range(4)]
-    (one,) = world.people(1)
-    with psycopg.connect(world.database_url) as connection:
-        connection.execute("alter table person_commitment drop constraint person_commitment_overlap_excl")
-        connection.execute("alter table person_quota drop constraint person_quota_most_check")
-    answers = at_once(server.url, [booking(one, slot.id) for slot in slots])
-    assert told(answers) == {"confirmed": 4}
-    assert "commitments-overlap" in world.findings()
-
-
-def test_without_its_key_a_request_sent_twice_books_twice(unguarded):
-    server, world = unguarded
-    slot = world.slot(world.offering(exclusive=False), {"general": 50})
-    people = world.people(6)
-    with psycopg.connect(world.database_url) as connection:
-        connection.execute("drop index kept_answer_key_blind_key")
-    for one in people:
-        at_once(server.url, [booking(one, slot.id, "sent-many-times") for _ in range(8)])
-    assert taken(world, slot) > len(people)
