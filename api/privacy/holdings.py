@@ -93,7 +93,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "ratings",
         "account_id = :account_id or person_id = :person_id",
         "blank",
-        blank=("text", "account_id", "person_id"),
+        blank=("text", "account_id", "person_id", "reservation_id"),
         hidden=("entered_by",),
         reason="the level goes on counting, without its author",
     ),

@@ -166,9 +166,9 @@ RETENTION: tuple[Retention, ...] = (
         "1 year",
         "the level goes on counting, without its author",
         "rating",
-        "(text is not null or account_id is not null or person_id is not null)"
+        "(text is not null or account_id is not null or person_id is not null or reservation_id is not null)"
         " and rated_on < :now - interval '1 year'",
-        ("text", "account_id", "person_id"),
+        ("text", "account_id", "person_id", "reservation_id"),
     ),
     Retention(
         "reservations",

@@ -171,8 +171,8 @@ async def show_reservation(actor: Own, session: Session, reservation_id: UUID) -
 async def show_ticket(request: Request, actor: Own, session: Session, reservation_id: UUID) -> Response:
     """The code that the desk scans. It is signed, names nobody, and can be printed."""
     one = await get_reservation(session, actor, reservation_id=reservation_id, now=clock.now())
-    picture = BytesIO()
-    segno.make(ticket_of(runtime_of(request).ring, one), error="m").save(picture, kind="svg", scale=8)
+    ticket, picture = ticket_of(runtime_of(request).ring, one), BytesIO()
+    segno.make(ticket, error="m").save(picture, kind="svg", scale=8, desc=ticket)
     return Response(picture.getvalue(), headers={"Cache-Control": "no-store"}, media_type="image/svg+xml")
 
 

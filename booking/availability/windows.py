@@ -16,13 +16,17 @@ from psycopg.types.range import Range
 from booking.availability.slots import MOST, SlotState
 from booking.offerings.closed_texts import TEMPLATE_CHANGED
 
-# A hold that ran out is no longer in the way: whoever books ends it first.
+# A hold that ran out is no longer in the way: whoever books ends it first. LIMIT, so that each span asks for its own
+# reservation by key, and never for all holds that ran out.
 FREE = """
 select tstzmultirange(tstzrange(slot.starts_at, slot.ends_at)) - coalesce(range_agg(span.during), '{}')
 from resource_span as span
+left join lateral (
+    select true as lapsed from reservation where reservation.id = span.reservation_id
+      and reservation.state = 'held' and reservation.expires_at <= %(now)s limit 1
+) hold on true
 where span.resource_id = resource.id and span.during && tstzrange(slot.starts_at, slot.ends_at)
-  and not exists (select from reservation where reservation.id = span.reservation_id
-    and reservation.state = 'held' and reservation.expires_at <= %(now)s)
+  and hold.lapsed is null
 """
 WINDOWS = f"""
 with slot as materialized (

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +12,8 @@ MOST = 3
 # Walks slot_offering_id_starts_at_idx from now on and stops at the third.
 NEXT_FREE = text(
     """
-    select slot.id, slot.starts_at, slot.ends_at from slot
+    select slot.id, slot.starts_at, slot.ends_at, site.zone
+    from slot join offering on offering.id = slot.offering_id join site on site.id = offering.site_id
     where slot.offering_id = :offering_id and slot.state = 'open' and slot.starts_at > :now
       and slot.opens_at <= :now and slot.closes_at > :now and slot.id <> :but
       and exists (
@@ -46,6 +48,10 @@ async def next_free(
         },
     )
     return [
-        {"slot_id": str(row.id), "starts_at": row.starts_at.isoformat(), "ends_at": row.ends_at.isoformat()}
+        {
+            "slot_id": str(row.id),
+            "starts_at": row.starts_at.astimezone(ZoneInfo(row.zone)).isoformat(),
+            "ends_at": row.ends_at.astimezone(ZoneInfo(row.zone)).isoformat(),
+        }
         for row in rows
     ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from core.actor import Actor
 
 # Which delegation lets somebody book what.
 SCOPES = {"meal": "book.meal", "clinic": "book.clinic"}
+CHINA = ZoneInfo("Asia/Shanghai")
 DESK_CHANNELS = frozenset({"counter", "phone"})
 
 
@@ -81,6 +83,10 @@ def require_bookable(target: Target, actor: Actor, *, now: datetime) -> None:
     if slot.state != "open":
         raise SlotClosed(slot.closed_reason or "", slot.closed_reason or "")
     if now < slot.opens_at:
-        raise NotYetOpen("请在开放后再来。", "Come back when it opens.", opens_at=slot.opens_at.isoformat())
+        raise NotYetOpen(
+            "请在开放后再来。",
+            "Come back when it opens.",
+            opens_at=slot.opens_at.astimezone(CHINA).isoformat(),
+        )
     if now >= (slot.ends_at if actor.channel in DESK_CHANNELS else slot.closes_at):
         raise BookingClosed("请选择以后的时段。", "Choose a later slot.")

@@ -167,10 +167,10 @@ def courts(world: World) -> Offering:
 
 
 def spans(world: World, offering: Offering, crowd: Sequence[Client]) -> list[Call]:
-    """Everybody wants a court in one of ten half hours."""
+    """Everybody wants a court in one of ten half hours; those who want the same one stand together."""
     begin, calls = world.start + timedelta(hours=4), []
     for at, one in enumerate(crowd):
-        starts_at = begin + timedelta(minutes=30 * (at % 10))
+        starts_at = begin + timedelta(minutes=30 * (at * 10 // len(crowd)))
         body = {
             "offering_id": str(offering.id),
             "person_id": str(one.person_id),
