@@ -26,8 +26,7 @@ class Price:
 
 
 def _discount(percent: int, fen: int) -> int:
-    """Rounded up to the fen in favour of the payer's ledger: half a fen is never charged twice."""
-    return fen - fen * percent // 100
+    return fen - fen * percent // 100  # what is off is whole fen
 
 
 def _fixed(price: int, fen: int) -> int:
