@@ -28,14 +28,19 @@ WORDED_FOR = timedelta(seconds=30)
 MOST = 20_000
 
 
+# A slot, and the tiers somebody may take from: what is full for one is not for another.
+Who = tuple[UUID, tuple[str, ...]]
+
+
 @dataclass
 class Full:
-    """A party of ``party_size`` was refused with ``refusal``; believed until ``until``."""
+    """A party of ``party_size`` was refused with ``refusal``; believed until ``until``, then ``asking`` is one of us."""
 
     party_size: int
     refusal: SlotFull
     until: datetime
     worded_until: datetime
+    asking: bool = False
 
 
 class Cards:
@@ -45,7 +50,7 @@ class Cards:
         self._database = database
         self._cards: OrderedDict[UUID, Card] = OrderedDict()
         self._offers: OrderedDict[UUID, tuple[Offering, Site, datetime]] = OrderedDict()
-        self._full: dict[UUID, Full] = {}
+        self._full: dict[Who, Full] = {}
 
     async def get(self, slot_id: UUID, *, now: datetime) -> Card:
         """Raises SlotNotFound."""
@@ -55,9 +60,9 @@ class Cards:
                 found = await find_slot(connection, slot_id=slot_id)
             if found is None:
                 raise SlotNotFound("请刷新后重选时段。", "Refresh and choose again.", slot_id=slot_id)
-            slot, version = found
+            slot, has_needs, version = found
             offering, site = await self._offer(slot, version, now=now)
-            card = Card(Target(offering, slot, read_rules(offering.rules)), site, now)
+            card = Card(Target(offering, slot, read_rules(offering.rules)), site, has_needs, now)
             _remember(self._cards, slot_id, card)
         return card
 
@@ -73,23 +78,23 @@ class Cards:
         """Read it again next time."""
         self._cards.pop(slot_id, None)
 
-    def note_full(self, slot_id: UUID, party_size: int, refusal: SlotFull, *, now: datetime) -> None:
+    def note_full(self, who: Who, party_size: int, refusal: SlotFull, *, now: datetime) -> None:
         """Somebody for ``party_size`` was just refused."""
         if len(self._full) >= MOST:
             self._full.clear()
-        self._full[slot_id] = Full(party_size, refusal, now + FULL_FOR, now + WORDED_FOR)
+        self._full[who] = Full(party_size, refusal, now + FULL_FOR, now + WORDED_FOR)
 
-    def note_free(self, slot_id: UUID) -> None:
+    def note_free(self, who: Who) -> None:
         """There may be a place again."""
-        self._full.pop(slot_id, None)
+        self._full.pop(who, None)
 
-    def full(self, slot_id: UUID, party_size: int, *, now: datetime) -> Full | None:
+    def full(self, who: Who, party_size: int, *, now: datetime) -> Full | None:
         """What a party no larger than this was refused with of late; ``until`` says whether to ask again."""
-        noted = self._full.get(slot_id)
+        noted = self._full.get(who)
         if noted is None or party_size < noted.party_size:
             return None
         if now >= noted.worded_until:
-            del self._full[slot_id]
+            del self._full[who]
             return None
         return noted
 

@@ -3,14 +3,12 @@
 Whatever the one statement does not settle goes the general way, which explains; both are done once under a key.
 """
 
-from uuid import UUID
-
 from fastapi import Request
 from psycopg import errors as pg
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from api.bookings.cards import FULL_FOR, Cards
+from api.bookings.cards import FULL_FOR, Cards, Full, Who
 from api.bookings.kept_keys import KeptKeys
 from api.conditional import private
 from api.idempotency import Key, execution, key_of
@@ -20,7 +18,7 @@ from api.views.reservations import reservation_out, reservations_out
 from booking.errors import SlotFull
 from booking.recording.record import CODE_TAKEN, CODES_TRIED
 from booking.reservations.expiry import expire_slot
-from booking.reservations.hot import Card, draft_for, reserve_counted
+from booking.reservations.hot import Card, draft_for, reserve_counted, tiers_of
 from booking.reservations.reserve import Wish, reserve
 from core import clock
 from core.actor import Actor
@@ -29,7 +27,8 @@ from core.errors import DomainError
 KEY_TAKEN = "kept_answer_key_blind_key"
 # A place of any tier, or a hold, which may have run out: worth asking properly.
 HAS_PLACE = """
-select from slot_bucket where slot_id = %(slot_id)s and capacity - confirmed - set_aside >= %(party_size)s
+select from slot_bucket where slot_id = %(slot_id)s
+having sum(capacity - confirmed - set_aside) >= %(party_size)s
 """
 
 
@@ -43,11 +42,13 @@ class Reserving:
 
     async def answer(self, request: Request, actor: Actor, wish: Wish, idempotency_key: str) -> Response:
         """201 with the reservation. Raises what ``reserve`` raises, RequestInProgress, KeyReused, Answered."""
+        who: Who | None = None
         if wish.slot_id is not None:
             card = await self._cards.get(wish.slot_id, now=clock.now())
             if card.suits(actor, wish):
                 key = await key_of(request, actor, idempotency_key)
-                if (full := await self._still_full(wish.slot_id, wish.party_size, key)) is not None:
+                who = (wish.slot_id, tiers_of(card, actor))
+                if (full := await self._still_full(who, wish.party_size, key)) is not None:
                     raise full
                 fast = await self._at_once(actor, wish, card, key)
                 if fast is not None:
@@ -56,30 +57,41 @@ class Reserving:
             async with self._runtime.database.transaction() as session:
                 return await self._explained(request, session, actor, wish, idempotency_key)
         except SlotFull as refusal:
+            if who is not None:
+                self._cards.note_full(who, wish.party_size, refusal, now=clock.now())
             if wish.slot_id is not None:
-                self._cards.note_full(wish.slot_id, wish.party_size, refusal, now=clock.now())
                 # Holds that ran out were freed for whoever waits, and the refusal undid it: done for good here.
                 async with self._runtime.database.transaction() as session:
                     await expire_slot(session, slot_id=wish.slot_id, now=clock.now())
             raise
 
-    async def _still_full(self, slot_id: UUID, party_size: int, key: Key) -> SlotFull | None:
+    async def _still_full(self, who: Who, party_size: int, key: Key) -> SlotFull | None:
         """The refusal of a moment ago, if it still stands and nothing is kept under the key."""
         now = clock.now()
-        noted = self._cards.full(slot_id, party_size, now=now)
+        noted = self._cards.full(who, party_size, now=now)
         if noted is None:
             return None
         if now >= noted.until:
-            noted.until = now + FULL_FOR  # one asks, for all who come meanwhile
-            async with self._runtime.database.hot() as connection:
-                cursor = await connection.execute(HAS_PLACE, {"slot_id": slot_id, "party_size": party_size})
-                if await cursor.fetchone() is not None:
-                    self._cards.note_free(slot_id)
-                    return None
+            if noted.asking or not await self._asked_again(who, party_size, noted):
+                return None
+            noted.until = clock.now() + FULL_FOR
         # It may be somebody who has a place already, and asks again since the answer was lost.
         ring = self._runtime.ring
         blinds = [blind for owner in key.owners for blind in ring.blinds(KEY, f"{owner}\0{key.key}")]
         return None if await self._kept.known(blinds) else noted.refusal
+
+    async def _asked_again(self, who: Who, party_size: int, noted: Full) -> bool:
+        """Whether the slot is full as ever; whoever comes meanwhile asks properly."""
+        noted.asking = True
+        try:
+            async with self._runtime.database.hot() as connection:
+                cursor = await connection.execute(HAS_PLACE, {"slot_id": who[0], "party_size": party_size})
+                if await cursor.fetchone() is not None:
+                    self._cards.note_free(who)
+                    return False
+        finally:
+            noted.asking = False
+        return True
 
     async def _at_once(self, actor: Actor, wish: Wish, card: Card, key: Key) -> Response | None:
         """The answer, if one statement settles it."""

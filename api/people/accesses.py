@@ -13,6 +13,7 @@ from core.permissions import ROLE_NAMES, RULES
 
 # What was done, as one says it to the person. Actions that are not here are told by their code.
 WORDS = {
+    "outreach.handle": ("查看或办理了对您的人工告知", "read or did a task to tell you something"),
     "waitlist.read": ("查看了候补名单（打码）", "saw a waiting list, masked"),
     "attendance.read": ("查看了您的申诉", "read your appeal"),
     "attendance.decide": ("答复了您的申诉", "answered your appeal"),

@@ -251,9 +251,9 @@ def _range(asked: SlotsParameters, today: date) -> tuple[date, date]:
 
 
 def _refused(name: str, zh: str, en: str) -> RequestValidationError:
-    error = ValueError(f"{zh} / {en}")
+    said = f"Value error, {zh} / {en}"  # as pydantic words what its validators refuse
     return RequestValidationError(
-        [{"type": "value_error", "loc": ("query", name), "msg": "", "input": None, "ctx": {"error": error}}]
+        [{"type": "value_error", "loc": ("query", name), "msg": said, "input": None}]
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from booking.availability.slots import FREE, WAITS
+from booking.availability.slots import FREE, FREE_SUPPLY, WAITS
 from booking.availability.windows import FREE as FREE_SPANS
 
 AHEAD = timedelta(days=7)
@@ -15,18 +15,19 @@ _OPEN = """
 slot.offering_id = offering.id and slot.starts_at > %(since)s and slot.starts_at < %(until)s
 and slot.state = 'open' and slot.opens_at <= %(now)s and slot.closes_at > %(now)s
 """
-_PLACE = f"(bucket.tier = 'general' or bucket.released_at <= %(now)s) and {FREE} > 0"
+_ANYONES = "(bucket.tier = 'general' or bucket.released_at <= %(now)s)"
 # A place, and in some mode one of each supply that it takes along.
 _COUNTED = f"""
 select 1 from slot {WAITS}
 where {_OPEN}
-  and exists (select from slot_bucket as bucket where bucket.slot_id = slot.id and {_PLACE})
+  and exists (select from slot_bucket as bucket where bucket.slot_id = slot.id and {_ANYONES} and {FREE} > 0)
   and exists (
     select from unnest(case when offering.modes = '{{}}' then array[null]::varchar[] else offering.modes end) as mode
     where not exists (
       select from slot_need where slot_need.slot_id = slot.id
         and (slot_need.modes = '{{}}' or mode = any(slot_need.modes))
-        and not exists (select from slot_bucket as bucket where bucket.slot_id = slot_need.needs_slot_id and {_PLACE})))
+        and not exists (select from slot_bucket as bucket where bucket.slot_id = slot_need.needs_slot_id
+          and {_ANYONES} and {FREE_SUPPLY} > 0)))
 limit 1
 """
 # A start on the grid at which each role has something free for the shortest while. For each free stretch of a resource

@@ -16,18 +16,27 @@ from psycopg import AsyncConnection
 from booking.offerings.closed_texts import TEMPLATE_CHANGED
 
 MOST = 2_000
-# Places of ``bucket`` that ``slot``'s callers can have. A hold of the slot that ran out keeps nobody away, unless somebody
-# waits for the slot: then what it gives back is theirs. "is not distinct from" cannot use allocation_slot_id_idx, by which a
-# small table tempts the planner to read all that was ever booked of the slot.
-FREE = """
+_FREE = """
 bucket.capacity - bucket.held - bucket.confirmed - bucket.set_aside
-+ case when bucket.held = 0 or waits.waits then 0 else coalesce((
++ case when bucket.held = 0 or {kept} then 0 else coalesce((
     select sum(allocation.held)
-    from reservation join allocation on allocation.reservation_id = reservation.id
-    where reservation.slot_id = slot.id and reservation.state = 'held' and reservation.expires_at <= %(now)s
+    from {holders} join allocation on allocation.reservation_id = reservation.id
+    where reservation.state = 'held' and reservation.expires_at <= %(now)s and {whose}
       and allocation.slot_id is not distinct from bucket.slot_id
       and allocation.tier is not distinct from bucket.tier), 0) end
 """
+# Places of ``slot``'s ``bucket``. A hold that ran out keeps nobody away, since whoever books ends it first, unless somebody
+# waits for the slot: then what it gives back is theirs. "is not distinct from" cannot use allocation_slot_id_idx, by which
+# a small table tempts the planner to read all that was ever booked of the slot.
+FREE = _FREE.format(kept="waits.waits", holders="reservation", whose="reservation.slot_id = slot.id")
+# The same of a supply's ``bucket``, which several slots may take from.
+FREE_SUPPLY = _FREE.format(
+    kept="false",
+    holders="slot_need as taker join reservation on reservation.slot_id = taker.slot_id",
+    whose="""taker.needs_slot_id = bucket.slot_id and not coalesce((
+        select true from waitlist_entry
+        where waitlist_entry.slot_id = taker.slot_id and waitlist_entry.state = 'waiting' limit 1), false)""",
+)
 WAITS = """
 left join lateral (
     select true as waits from waitlist_entry
@@ -46,7 +55,7 @@ left join lateral (
 ) places on true
 left join lateral (
     select jsonb_agg(jsonb_build_array(slot_need.modes, slot_need.per, (
-        select jsonb_object_agg(bucket.tier, jsonb_build_array({FREE}, coalesce(bucket.released_at <= %(now)s, false)))
+        select jsonb_object_agg(bucket.tier, jsonb_build_array({FREE_SUPPLY}, coalesce(bucket.released_at <= %(now)s, false)))
         from slot_bucket as bucket where bucket.slot_id = slot_need.needs_slot_id))) as needs
     from slot_need where slot_need.slot_id = slot.id
 ) supplies on true

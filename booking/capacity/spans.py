@@ -1,6 +1,6 @@
 """Intervals: a resource from … to …. The resource rows are locked first; the EXCLUDE constraint is the last guard."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -85,8 +85,11 @@ async def pick_resources(
     starts_at: datetime,
     ends_at: datetime,
     own: UUID | None = None,
+    prefer: Collection[UUID] = (),
 ) -> list[Candidate]:
-    """One free resource of each role, the named one for its own; ``own``: a reservation whose spans count as free.
+    """One free resource of each role, the named one for its own, else one of ``prefer`` if it is free.
+
+    ``own``: a reservation whose spans count as free.
 
     Raises InvalidWish for an unknown resource, ResourceTaken.
     """
@@ -110,7 +113,7 @@ async def pick_resources(
         free = [one for one in able if one.id not in taken]
         if not free:
             raise ResourceTaken("请换一个时间或场地。", "Try another time or another one.", role=role)
-        chosen.append(min(free, key=lambda one: (one.position, one.name)))
+        chosen.append(min(free, key=lambda one: (one.id not in prefer, one.position, one.name)))
     return chosen
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from booking.events import emit
 from booking.feedback.categories import STATE_LABELS, STEPS, State, Step
 from booking.feedback.errors import ComplaintState
 from booking.feedback.models import Complaint, ComplaintEntry
@@ -50,6 +51,19 @@ async def take_step(
         )
     )
     await session.flush()
+    if step in ("reply", "escalate") and complaint.account_id is not None:
+        about = {"complaint_id": str(complaint.id), "step": step}
+        if complaint.site_id is not None:
+            about["site_id"] = str(complaint.site_id)
+        await emit(
+            session,
+            kind="complaint_answered",
+            person_id=None,
+            account_id=complaint.account_id,
+            subject_id=complaint.id,
+            data=about,
+            now=now,
+        )
 
 
 def _taken_by(actor: Actor, step: Step) -> str:

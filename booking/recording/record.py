@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import errors as pg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.errors import LimitReached, PersonBusy, ResourceTaken, SlotFull
@@ -91,6 +91,11 @@ def new_code() -> str:
     return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
 
 
+def is_code_taken(error: IntegrityError) -> bool:
+    """Whether somebody else in the slot has the code."""
+    return isinstance(error.orig, pg.UniqueViolation) and error.orig.diag.constraint_name == CODE_TAKEN
+
+
 def booker_of(account_id: UUID | None, channel: str) -> UUID | None:
     """The account that is told beside the person: whoever booked, unless it was staff at the desk."""
     return None if channel in DESK_CHANNELS else account_id
@@ -146,12 +151,12 @@ async def record(session: AsyncSession, actor: Actor, draft: Draft, *, now: date
 
     Whoever sees a code that somebody else has in this slot gets another one.
     """
-    connection = await driver_connection(session)
     values = values_of(draft, actor, now=now)
     for left in reversed(range(CODES_TRIED)):
         try:
             with refusals():
                 async with session.begin_nested():
+                    connection = await driver_connection(session)  # asked here, or there is no savepoint yet
                     await connection.execute(RECORD, values)
             break
         except pg.UniqueViolation as error:

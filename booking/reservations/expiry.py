@@ -1,18 +1,56 @@
 """Holds that ran out: freed by whoever wants the place, or by the worker, whichever comes first."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking.capacity.buckets import claims_of, lock_buckets
+from booking.capacity.buckets import Buckets, claims_of, lock_buckets
 from booking.events import Kind
-from booking.models import Reservation, WaitlistEntry
-from booking.recording.targets import needs_of
+from booking.models import Reservation, SlotNeed, WaitlistEntry
 from booking.reservations.steps import give_back, step
 from booking.waitlist.promote import promote
 from core.actor import SYSTEM
+
+# Each part by an index: reservation_held_idx, reservation_person_id_starts_at_idx, slot_need_needs_slot_id_idx.
+DUE = text(
+    """
+    select slot_id from reservation
+    where slot_id = any(:slot_ids) and state = 'held' and expires_at <= :now
+    union
+    select slot_id from reservation
+    where person_id = cast(:person_id as uuid) and state = 'held' and expires_at <= :now
+    union
+    select reservation.slot_id from slot_need join reservation on reservation.slot_id = slot_need.slot_id
+    where slot_need.needs_slot_id = any(:supplies) and reservation.state = 'held' and reservation.expires_at <= :now
+    """
+)
+
+
+async def lock_fresh(
+    session: AsyncSession, slot_ids: Collection[UUID], *, person_id: UUID | None, now: datetime
+) -> Buckets:
+    """Lock the buckets of these slots and of all they need, with no hold left in the way that ran out.
+
+    Such holds may be of these slots, of others that share a supply with them, or the person's own elsewhere, where they
+    would still bind the person's time and limits. All their buckets are locked in the same order first.
+    """
+    needed = await _needed(session, slot_ids)
+    asked = {"slot_ids": list(slot_ids), "person_id": person_id, "supplies": list(needed), "now": now}
+    due = set(await session.scalars(DUE, asked))
+    touched = {*slot_ids, *needed, *due, *(await _needed(session, due) if due else ())}
+    buckets = await lock_buckets(session, touched)
+    expired = 0
+    for slot_id in sorted(due):
+        expired += await expire_locked(session, slot_id=slot_id, now=now)
+    return await lock_buckets(session, touched) if expired else buckets
+
+
+async def _needed(session: AsyncSession, slot_ids: Collection[UUID]) -> set[UUID]:
+    query = select(SlotNeed.needs_slot_id).where(SlotNeed.slot_id.in_(slot_ids))
+    return set(await session.scalars(query))
 
 
 async def expire_locked(session: AsyncSession, *, slot_id: UUID, now: datetime) -> int:
@@ -60,6 +98,7 @@ async def expire_due(session: AsyncSession, *, now: datetime) -> int:
         .where(Reservation.state == "held", Reservation.expires_at <= now)
         .order_by(Reservation.expires_at)
         .limit(1)
+        .with_for_update(skip_locked=True)  # one that somebody is deciding about keeps no others waiting
     )
     return 0 if slot_id is None else await expire_slot(session, slot_id=slot_id, now=now)
 
@@ -71,6 +110,5 @@ async def expire_slot(session: AsyncSession, *, slot_id: UUID, now: datetime) ->
     )
     if await session.scalar(due.limit(1)) is None:
         return 0
-    needed = [one.needs_slot_id for one in await needs_of(session, slot_id=slot_id)]
-    await lock_buckets(session, [slot_id, *needed])
+    await lock_buckets(session, {slot_id, *await _needed(session, [slot_id])})
     return await expire_locked(session, slot_id=slot_id, now=now)

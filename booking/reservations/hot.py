@@ -65,7 +65,7 @@ with who as materialized (
 
 SLOT = """
 select slot.id, slot.offering_id, slot.on_date, slot.starts_at, slot.ends_at, slot.opens_at, slot.closes_at, slot.state,
-    offering.version
+    exists (select from slot_need where slot_need.slot_id = slot.id), offering.version
 from slot join offering on offering.id = slot.offering_id
 where slot.id = %s and offering.kind <> 'supply' and offering.status <> 'draft'
 """
@@ -77,6 +77,7 @@ class Card:
 
     target: Target
     site: Site
+    has_needs: bool
     read_at: datetime
 
     def suits(self, actor: Actor, wish: Wish) -> bool:
@@ -85,6 +86,7 @@ class Card:
         return (
             offering.shape == "counted"
             and offering.capacity_authority != "external"
+            and not self.has_needs
             and not self.target.rules.ask_about_person
             and wish.person_id is not None
             and not wish.seats
@@ -105,13 +107,18 @@ async def read_offer(session: AsyncSession, *, slot_id: UUID) -> tuple[Offering,
     return target.offering, site
 
 
-async def find_slot(connection: AsyncConnection[Any], *, slot_id: UUID) -> tuple[Slot, int] | None:
-    """A slot with the present version of its offering, in one look by primary keys."""
+async def find_slot(connection: AsyncConnection[Any], *, slot_id: UUID) -> tuple[Slot, bool, int] | None:
+    """A slot, whether it takes others along, and its offering's version, in one look by primary keys."""
     row = await (await connection.execute(SLOT, (slot_id,))).fetchone()
     if row is None:
         return None
     names = ("id", "offering_id", "on_date", "starts_at", "ends_at", "opens_at", "closes_at", "state")
-    return Slot(**dict(zip(names, row, strict=False))), row[-1]
+    return Slot(**dict(zip(names, row, strict=False))), row[-2], row[-1]
+
+
+def tiers_of(card: Card, actor: Actor) -> tuple[str, ...]:
+    """What somebody of whom nothing else is asked may book from."""
+    return card.target.rules.tiers_of(Who(channel=actor.channel, assurance=actor.assurance))
 
 
 def draft_for(card: Card, actor: Actor, wish: Wish, *, now: datetime) -> Draft:
@@ -155,7 +162,7 @@ async def reserve_counted(
         "today": local_date(now),
         "scopes": [target.scope, "book.all"],
         "offering_version": target.offering.version,
-        "tiers": list(target.rules.tiers_of(Who(channel=actor.channel, assurance=actor.assurance))),
+        "tiers": list(tiers_of(card, actor)),
         "held": 0 if confirmed else draft.party_size,
         "confirmed": draft.party_size if confirmed else 0,
         **(values or {}),

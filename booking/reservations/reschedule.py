@@ -3,18 +3,20 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
-from booking.capacity.buckets import Claim, Move, choose, claims_of, lock_buckets, move, taking
+from booking.capacity.buckets import Claim, Move, choose, claims_of, move, taking
 from booking.capacity.seats import claims_for, find_best, find_named, free_seats, take_seats
 from booking.capacity.spans import check_span, free_spans, lock_resources, pick_resources, take_spans
 from booking.errors import InvalidWish, SlotFull, TooLate
 from booking.events import Kind
-from booking.models import Reservation
+from booking.models import Reservation, ResourceSpan
 from booking.recording.alternatives import next_free
 from booking.recording.entitlement import Entitlement, entitle
-from booking.recording.record import new_code, refusals
+from booking.recording.record import CODES_TRIED, is_code_taken, new_code, refusals
 from booking.recording.targets import (
     DESK_CHANNELS,
     Target,
@@ -24,7 +26,7 @@ from booking.recording.targets import (
     require_bookable,
 )
 from booking.reservations import states
-from booking.reservations.expiry import expire_locked
+from booking.reservations.expiry import lock_fresh
 from booking.reservations.find import get_reservation
 from booking.reservations.reserve import fitting
 from booking.reservations.steps import (
@@ -64,6 +66,8 @@ async def reschedule(
     if one.state not in states.MOVABLE:
         raise states.wrong(one.state)
     require_not_over(one, now=now)
+    if one.state == "held" and "waitlist" in one.details:
+        raise InvalidWish("请先接受候补名额，再改期。", "Accept the offer first, then move it.")
     if now >= one.starts_at and actor.channel not in DESK_CHANNELS and not actor.is_system:
         raise TooLate("已经开始，不能改期。", "It has begun and cannot be moved.")
     if slot_id is None and starts_at is not None and ends_at is not None:
@@ -92,10 +96,9 @@ async def reschedule(
         await _move_span(session, one, target, starts_at, ends_at, resource_id, now=now)
     else:
         waited = await _move_places(session, one, target, entitled, seats, now=now)
-    old_slot_id, one.slot_id = one.slot_id, target.slot.id
-    one.offering_id = target.offering.id
-    if old_slot_id != one.slot_id:
-        one.code = new_code()
+    old_slot_id = one.slot_id
+    if target.slot.id != old_slot_id:
+        await _rename(session, one, target)
     if entitled is not None:
         one.price_fen = entitled.price.fen
     await _rebind(session, one, target, entitled)
@@ -122,10 +125,8 @@ async def _move_places(
         if not need.modes or one.mode in need.modes
     ]
     old = await claims_of(session, reservation_id=one.id)
-    touched = {slot.id, *(needed for needed, _ in needs), *(claim.slot_id for claim in old)}
-    buckets = await lock_buckets(session, touched)
-    if await expire_locked(session, slot_id=slot.id, now=now):
-        buckets = await lock_buckets(session, touched)
+    # The old slot too: what it holds is freed, and both may share a supply.
+    buckets = await lock_fresh(session, {slot.id, one.slot_id}, person_id=one.person_id, now=now)
     same = slot.id == one.slot_id
     if same and not seat_ids:
         raise InvalidWish("请选择另一个时段。", "Choose another slot.")
@@ -230,14 +231,36 @@ async def _move_span(
         raise InvalidWish("请选择开始和结束时间。", "Say from when to when.")
     check_span(target.offering, target.slot, starts_at, ends_at)
     candidates = await lock_resources(session, offering_id=target.offering.id)
-    await expire_locked(session, slot_id=target.slot.id, now=now)
+    await lock_fresh(session, {target.slot.id}, person_id=one.person_id, now=now)
+    had = select(ResourceSpan.resource_id).where(ResourceSpan.reservation_id == one.id)
     chosen = await pick_resources(
-        session, candidates, resource_id=resource_id, starts_at=starts_at, ends_at=ends_at, own=one.id
+        session,
+        candidates,
+        resource_id=resource_id,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        own=one.id,
+        prefer=frozenset(await session.scalars(had)),
     )
     await free_spans(session, reservation_id=one.id)  # an overlap with itself is none
     with refusals():
         await take_spans(session, chosen, reservation_id=one.id, starts_at=starts_at, ends_at=ends_at)
     one.starts_at, one.ends_at = starts_at, ends_at
+
+
+async def _rename(session: AsyncSession, one: Reservation, target: Target) -> None:
+    """Belong to the new slot, under a code that nobody there has."""
+    for left in reversed(range(CODES_TRIED)):
+        said = {"slot_id": target.slot.id, "offering_id": target.offering.id, "code": new_code()}
+        change = update(Reservation).where(Reservation.id == one.id).values(said)
+        try:
+            async with session.begin_nested():
+                await session.execute(change, execution_options={"synchronize_session": False})
+            break
+        except IntegrityError as error:
+            if not left or not is_code_taken(error):
+                raise
+    await session.refresh(one, list(said))
 
 
 async def _rebind(

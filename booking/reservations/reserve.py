@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.attendance.marks import check_blocked
-from booking.capacity.buckets import Buckets, Claim, choose, lock_buckets, move, taking
+from booking.capacity.buckets import Buckets, Claim, choose, move, taking
 from booking.capacity.seats import claims_for, find_best, find_named, take_seats
 from booking.capacity.spans import check_span, lock_resources, pick_resources, take_spans
 from booking.errors import InvalidWish, SlotFull
@@ -25,7 +25,7 @@ from booking.recording.targets import (
     needs_of,
     require_bookable,
 )
-from booking.reservations.expiry import expire_locked
+from booking.reservations.expiry import lock_fresh
 from core.actor import Actor
 from core.keyring import KeyRing
 
@@ -96,11 +96,9 @@ async def _reserve_places(
     needs = [
         (one.needs_slot_id, wish.party_size if one.per == "person" else 1)
         for one in await needs_of(session, slot_id=slot_id)
-        if not one.modes or wish.mode in one.modes
+        if not one.modes or draft.mode in one.modes
     ]
-    buckets = await lock_buckets(session, [slot_id, *(needed for needed, _ in needs)])
-    if await expire_locked(session, slot_id=slot_id, now=now):
-        buckets = await lock_buckets(session, [slot_id, *(needed for needed, _ in needs)])
+    buckets = await lock_fresh(session, {slot_id}, person_id=wish.person_id, now=now)
     seats: Sequence[Any] = ()
     claims: list[Claim] | None
     if target.offering.shape == "seated":
@@ -148,7 +146,7 @@ async def _reserve_span(
     assert wish.ends_at is not None
     check_span(target.offering, target.slot, wish.starts_at, wish.ends_at)
     candidates = await lock_resources(session, offering_id=target.offering.id)
-    await expire_locked(session, slot_id=target.slot.id, now=now)
+    await lock_fresh(session, {target.slot.id}, person_id=wish.person_id, now=now)
     chosen = await pick_resources(
         session, candidates, resource_id=wish.resource_id, starts_at=wish.starts_at, ends_at=wish.ends_at
     )

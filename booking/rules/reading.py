@@ -94,10 +94,13 @@ def _read(text: bytes) -> Rules:
     given = _Reader("/rules", orjson.loads(text))
     given.only("eligibility", "tiers", "limits", "price", "waitlist", "attendance")
     tiers = given.child("tiers", {})
+    limits = tuple(_limit(one) for one in given.child("limits", []).items())
+    if len({(one.per, one.scope) for one in limits}) < len(limits):
+        given.child("limits", []).fail("同一周期和范围只能有一条", "one limit for each period and scope")
     return Rules(
         eligibility=_conditions(given.child("eligibility", [])),
         tiers={name: _tier(name, tiers.child(name, None)) for name in tiers.mapping()},
-        limits=tuple(_limit(one) for one in given.child("limits", []).items()),
+        limits=limits,
         price=tuple(_price(one) for one in given.child("price", []).items()),
         waitlist=_waitlist(given.child("waitlist", {})),
         attendance=_attendance(given.child("attendance", {})),

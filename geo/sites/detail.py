@@ -88,6 +88,6 @@ async def list_history(
             reason=one.reason,
             changes={} if previous is None else differences(previous.snapshot, one.snapshot),
         )
-        for one, previous in zip(found, older, strict=True)
+        for one, previous in zip(found, older, strict=False)  # none found: nothing to compare
     ]
     return past[:limit]

@@ -63,6 +63,20 @@ async def test_somebody_busy_at_that_time_is_told_so_and_others_are_not(world):
     assert await world.reasons(other, wang) == ["ok"]
 
 
+async def test_a_hold_of_ones_own_that_ran_out_is_in_nobodys_way(world):
+    offering = await world.offering(rules={"limits": [{"per": "day", "most": 1}]})
+    slot, wang = await world.slot(offering, {"general": 5}), await world.resident()
+    wish = Wish(person_id=wang.person_id, slot_id=slot.id, hold=True)
+    await reserve(world.session, wang.actor, ring=world.ring, wish=wish, now=NOW)
+    assert await world.reasons(offering, wang) == ["limit_reached"]
+    other = await world.offering()
+    await world.slot(other, {"general": 5})
+    assert await world.reasons(other, wang) == ["busy"]
+    later = NOW + timedelta(minutes=5)
+    assert await world.reasons(offering, wang, now=later) == ["ok"]
+    assert await world.reasons(other, wang, now=later) == ["ok"]
+
+
 async def test_a_limit_counts_in_its_own_period(world):
     """Twice a week, both used: until Sunday nothing more, from Monday on again."""
     offering = await world.offering(rules={"limits": [{"per": "week", "most": 2}]})

@@ -116,6 +116,19 @@ async def test_a_supply_that_a_hold_let_go_of_is_there_again(world):
     assert await world.left(offering, now=LATER) == [2]
 
 
+async def test_a_supply_is_there_again_whichever_slot_held_it(world):
+    _, slot, supply = await supplied(world, 2, per="person")
+    await hold(world, slot, 2)
+    other = await world.offering()
+    neighbour = await world.slot(other, {"general": 8})
+    world.session.add(SlotNeed(slot_id=neighbour.id, needs_slot_id=supply.id, per="person", modes=[]))
+    await world.session.flush()
+    assert await world.left(other) == [0]
+    assert await world.left(other, now=LATER) == [2]
+    await wait(world, slot)
+    assert await world.left(other, now=LATER) == [0]  # whoever waits there is asked first
+
+
 async def test_what_the_calls_say_is_free_can_be_booked_and_no_more(world):
     """The reader's sums are the writer's: as many as are left go through, the next is refused."""
     offering, slot, _ = await supplied(world, 5, per="person")

@@ -54,9 +54,9 @@ async def made(act):
 
 async def read_card(database, slot):
     async with database.transaction() as session, database.hot() as connection:
-        found, _ = await find_slot(connection, slot_id=slot.id)
+        found, has_needs, _ = await find_slot(connection, slot_id=slot.id)
         offering, site = await read_offer(session, slot_id=slot.id)
-    return Card(Target(offering, found, read_rules(offering.rules)), site, NOW)
+    return Card(Target(offering, found, read_rules(offering.rules)), site, has_needs, NOW)
 
 
 async def fast(database, who, slot, now=NOW, draft=None, **wish):
