@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.events import Kind, emit
+from geo.models import Correction
 
 
 async def tell_account(
@@ -32,3 +33,15 @@ async def tell_account(
             dedupe=dedupe,
             now=now,
         )
+
+
+async def tell_reporter(session: AsyncSession, correction: Correction, *, now: datetime) -> None:
+    """Have whoever reported a mistake told that there is an answer."""
+    await tell_account(
+        session,
+        account_id=correction.account_id,
+        kind="correction_answered",
+        subject_id=correction.id,
+        data={"correction_id": str(correction.id), "site_id": str(correction.site_id)},
+        now=now,
+    )

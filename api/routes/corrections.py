@@ -5,13 +5,12 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from api.access import allowed
 from api.addresses import network_of
 from api.idempotency import ONCE_ERRORS, Once
-from api.inbox.telling import tell_account
+from api.inbox.telling import tell_reporter
 from api.limits import LIMIT_ERRORS, limited
 from api.params import NoParameters, check_crs_enabled
 from api.preconditions import if_match, version_tag
@@ -256,7 +255,7 @@ async def accept(
         )
     except SiteInvalid as error:
         raise _inside_edit(error) from error
-    await _tell(session, correction)
+    await tell_reporter(session, correction, now=clock.now())
     _, site_name, _ = await get_correction(session, actor, correction_id=correction.id)
     return await once.answer(
         _staff_out(ring, correction, site_name, version), status=200, headers=version_tag(version)
@@ -286,20 +285,9 @@ async def decline(
     correction, version = await decline_correction(
         session, actor, ring=ring, correction_id=correction_id, answer=body.answer, now=clock.now()
     )
-    await _tell(session, correction)
+    await tell_reporter(session, correction, now=clock.now())
     _, site_name, _ = await get_correction(session, actor, correction_id=correction.id)
     return await once.answer(_staff_out(ring, correction, site_name, version), status=200)
-
-
-async def _tell(session: AsyncSession, correction: Correction) -> None:
-    await tell_account(
-        session,
-        account_id=correction.account_id,
-        kind="correction_answered",
-        subject_id=correction.id,
-        data={"correction_id": str(correction.id), "site_id": str(correction.site_id)},
-        now=clock.now(),
-    )
 
 
 def _changes(request: Request, edit: EditIn | None) -> dict[str, Any]:

@@ -77,6 +77,19 @@ async def test_a_meal_that_no_rider_brings_counts_only_where_one_may_eat_in(worl
     assert await found(world) == {world.site_id}
 
 
+async def test_a_rider_whom_a_hold_let_go_of_brings_the_next_meal(world):
+    offering = await world.offering()
+    slot = await world.slot(offering, {"general": 5})
+    riders = await world.slot(await world.offering(kind="supply"), {"general": 1})
+    world.session.add(SlotNeed(slot_id=slot.id, needs_slot_id=riders.id, per="booking", modes=[]))
+    await world.session.flush()
+    who = await world.resident()
+    wish = Wish(person_id=who.person_id, slot_id=slot.id, hold=True)
+    await reserve(world.session, who.actor, ring=world.ring, wish=wish, now=NOW)
+    assert await found(world) == frozenset()
+    assert await found(world, NOW + 5 * MINUTE) == {world.site_id}
+
+
 CITY_SITES = 60
 SCATTERED = """
 insert into site (id, category_code, source_code, external_id, name, geom, status, published_at, created_at, updated_at)
@@ -145,7 +158,10 @@ def counted(run, rng, site):
     modes = rng.choice([[], ["dine_in"], ["dine_in", "delivery"]])
     offering = an_offering(run, rng, site, "counted", modes=modes)
     supply = a_slot(run, rng, an_offering(run, rng, site, "counted"), 1)
-    insert(run, "slot_bucket", {"slot_id": supply["id"], "tier": "general", "capacity": rng.randint(0, 1)})
+    there = rng.randint(0, 1)
+    kept = there and rng.random() < 0.7
+    row = {"slot_id": supply["id"], "tier": "general", "capacity": there, "held": int(kept)}
+    insert(run, "slot_bucket", row)
     for _ in range(rng.randint(0, 4)):
         slot = a_slot(run, rng, offering, 1)
         lapsed = rng.random() < 0.3
@@ -171,6 +187,9 @@ def counted(run, rng, site):
             insert(
                 run, "slot_need", {**need, "modes": rng.choice([[], ["delivery"], ["dine_in", "delivery"]])}
             )
+            if kept:
+                kept = False
+                hold(run, slot, NOW + rng.choice([-1, -1, 1]) * MINUTE, {supply["id"]: "general"})
 
 
 def hold(run, slot, expires_at, tiers=None):
