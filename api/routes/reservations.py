@@ -12,8 +12,9 @@ from api.access import allowed, caller, public
 from api.bookings.fast import Reserving
 from api.idempotency import ONCE_ERRORS, OnceRequired, read_required_key
 from api.limits import LIMIT_ERRORS, limit, limited
+from api.params import NoParameters
 from api.problems import responses
-from api.query import PlainRoute, read_body
+from api.query import PlainRoute, read_body, read_query
 from api.runtime import Session, runtime_of
 from api.schemas.reservations import (
     RescheduleIn,
@@ -113,6 +114,7 @@ async def reserve(request: Request) -> Response:
     actor = await caller(request)
     require(actor, "reservation.own")
     await limit(request, "bookings", actor)
+    read_query(NoParameters, request)
     key = read_required_key(request)
     body = await read_body(ReservationIn, request)
     wish = Wish(

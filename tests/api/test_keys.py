@@ -28,6 +28,7 @@ DIGESTS = {
     "audit_seal.digest",
     "audit_seal.mac",
     "audit_seal.previous",
+    "calendar_feed.digest",
     "correction.receipt_digest",
     "correction.reporter_blind",
     "enrolment.digest",

@@ -109,7 +109,8 @@ def test_no_site_is_lost_or_doubled_while_others_are_edited(edited, accept):
         httpx.Client(base_url=one.url, headers={"Accept": accept}, trust_env=False) as api,
     ):
         before = [site_id for (site_id,) in editor.execute("select id::text from site order by id")]
-        in_use = {site_id for (site_id,) in editor.execute("select site_id::text from district_school")}
+        used = "select site_id::text from district_school union select site_id::text from offering"
+        in_use = {site_id for (site_id,) in editor.execute(used)}
         doomed = [site_id for site_id in before[5::40] if site_id not in in_use]
         kept = set(before) - set(doomed)
         done, edits = threading.Event(), []

@@ -311,14 +311,15 @@ def test_staff_of_another_site_are_refused_everywhere(desks):
 
 def test_the_command_and_two_workers_make_what_is_missing(desk, monkeypatch):
     offering, _ = desk.offering()
-    with psycopg.connect(desk.database_url) as connection:
-        connection.execute("delete from slot_bucket using slot where slot.id = slot_id and offering_id = %s", (offering["id"],))  # fmt: skip
-        connection.execute("delete from slot where offering_id = %s", (offering["id"],))
 
     async def both(database):
         one = {"region": "CN", "days": 20, "now": clock.now()}
         return await asyncio.gather(*(generate_all(database, SYSTEM, **one) for _ in range(2)))
 
+    in_database(desk.database_url, both)  # what other offerings of this city are missing
+    with psycopg.connect(desk.database_url) as connection:
+        connection.execute("delete from slot_bucket using slot where slot.id = slot_id and offering_id = %s", (offering["id"],))  # fmt: skip
+        connection.execute("delete from slot where offering_id = %s", (offering["id"],))
     made = in_database(desk.database_url, both)
     assert sum(made) == len(desk.slots(offering, days=40)["items"])
     monkeypatch.setenv("XINBAN_DATABASE_URL", desk.database_url)

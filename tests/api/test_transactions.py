@@ -27,7 +27,14 @@ async def app(database: Database, redis_url: str) -> FastAPI:
     app = FastAPI()
     problems.install(app)
     feed = IndexFeed("", region="CN", shifted=True, clock=lambda: pytest.fail("not started"))
-    unused = {"redis": None, "ring": None, "tokens": None, "ended": None, "external": None}
+    unused = {
+        "redis": None,
+        "ring": None,
+        "tokens": None,
+        "ended": None,
+        "external": None,
+        "free_sites": None,
+    }
     app.state.runtime = Runtime(Settings(), database, feed=feed, **unused)  # type: ignore[arg-type]
 
     @app.post("/careful", status_code=201)

@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack
 from time import monotonic
 
+import httpx
 import psycopg
 import pytest
 from redis import Redis
@@ -98,6 +99,14 @@ class Servers:
         ]
 
 
+def other_redis(redis_url, number):
+    """The same server, another of its databases."""
+    url = httpx.URL(redis_url)
+    if url.scheme == "unix":
+        return str(url.copy_set_param("db", number))
+    return str(url.copy_with(path=f"/{number}"))
+
+
 @pytest.fixture(scope="module")
 def storm(tmp_path_factory, server_url, template, redis_url):
     """The storm, when it is over; its database is there for the tests."""
@@ -105,7 +114,7 @@ def storm(tmp_path_factory, server_url, template, redis_url):
     world = World(url_of(server_url, name))
     stage = set_stage(world)
     clients = world.people(PEOPLE)
-    own_redis = redis_url + ("?db=9" if redis_url.startswith("unix") else "/9")
+    own_redis = other_redis(redis_url, 9)
 
     async def blow(servers):
         one = Storm(world, stage, clients, servers.urls, seed=SEED, most=OPERATIONS)
