@@ -9,7 +9,6 @@ import sys
 from contextlib import ExitStack
 from time import monotonic
 
-import httpx
 import psycopg
 import pytest
 from redis import Redis
@@ -101,10 +100,10 @@ class Servers:
 
 def other_redis(redis_url, number):
     """The same server, another of its databases."""
-    url = httpx.URL(redis_url)
-    if url.scheme == "unix":
-        return str(url.copy_set_param("db", number))
-    return str(url.copy_with(path=f"/{number}"))
+    address = redis_url.partition("?")[0]
+    if address.startswith("unix"):
+        return f"{address}?db={number}"
+    return "/".join([*address.split("/")[:3], str(number)])
 
 
 @pytest.fixture(scope="module")
