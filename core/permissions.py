@@ -130,9 +130,7 @@ RULES: Mapping[str, Rule] = {
         "district_admin",
     ),
     "attendance.decide": _roles("answer appeals about places left empty", "site_staff", "district_admin"),
-    "outreach.handle": _roles(
-        "tell people whom no message reaches", "site_staff", "carer", "district_admin"
-    ),
+    "outreach.handle": _roles("tell people whom no message reaches", "site_staff", "carer", "district_admin"),
     # Persons: each look is on record
     "person.read": _roles(
         "find a person, see masked data", "site_staff", "carer", "clinician", "district_admin"

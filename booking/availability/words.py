@@ -131,8 +131,8 @@ def _attendance(rules: Rules) -> Iterator[Said]:
 
 
 def _minutes(minutes: int) -> Said:
-    if minutes % 1440 == 0:
-        return f"{minutes // 1440} 天", f"{minutes // 1440} days"
-    if minutes % 60 == 0:
-        return f"{minutes // 60} 小时", f"{minutes // 60} hours"
-    return f"{minutes} 分钟", f"{minutes} minutes"
+    for unit, zh, en in ((1440, "天", "day"), (60, "小时", "hour"), (1, "分钟", "minute")):
+        if minutes % unit == 0:
+            count = minutes // unit
+            return f"{count} {zh}", f"{count} {en}" if count == 1 else f"{count} {en}s"
+    raise AssertionError("every number of minutes is some minutes")
