@@ -58,7 +58,10 @@ def make_bare_app() -> FastAPI:
                     await connection.execute("select id, account_id from person where account_id is not null")
                 ).fetchall()
             known.update(
-                pool=pool, slots={row[0]: row for row in rows}, accounts={row[0]: row[1] for row in accounts}
+                count=0,
+                pool=pool,
+                slots={row[0]: row for row in rows},
+                accounts={row[0]: row[1] for row in accounts},
             )
             yield
 
@@ -86,7 +89,9 @@ def make_bare_app() -> FastAPI:
             expires_at=None,
             price_fen=None,
             exclusive=True,
+            code=str(now.timestamp()) + str(known["count"]),  # ours draws again when a code is taken
         )
+        known["count"] += 1
         kept = {
             "id": new_id(),
             "key_blind": draft.id.bytes * 2,
