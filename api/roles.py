@@ -1,5 +1,4 @@
-"""The application's own database role: it reads and writes rows, owns nothing, and only adds to the
-audit record, to the ledger of places and to the history of reservations."""
+"""The application's own database role: it reads and writes rows, owns nothing, and only adds to the audit record."""
 
 from typing import Any, LiteralString
 
@@ -13,9 +12,6 @@ RIGHTS = {
     "audit_entry": ("select", "insert"),
     "audit_seal": ("select", "insert"),
     "audit_pending": ("select", "insert", "delete"),
-    # The ledger of places, and the history of reservations.
-    "allocation": ("select", "insert"),
-    "reservation_step": ("select", "insert"),
     "alembic_version": ("select",),
 }
 # Ours, not an extension's. 'S' are sequences.
