@@ -1,4 +1,4 @@
-"""The application's own database role: it reads and writes rows, owns nothing, and only adds to the audit record."""
+"""The application's own database role: it reads and writes rows, owns nothing, and only adds to records."""
 
 from typing import Any, LiteralString
 
@@ -12,6 +12,8 @@ RIGHTS = {
     "audit_entry": ("select", "insert"),
     "audit_seal": ("select", "insert"),
     "audit_pending": ("select", "insert", "delete"),
+    "allocation": ("select", "insert"),  # the ledger of places
+    "reservation_step": ("select", "insert"),  # the history of reservations
     "alembic_version": ("select",),
 }
 # Ours, not an extension's. 'S' are sequences.

@@ -45,6 +45,11 @@ def test_a_new_installation_with_two_roles_seeds_imports_serves_and_works(empty_
         assert len(answer.json()["items"]) == 1
         wait_until(lambda: worker.said("worker started"), "a worker")
         assert not server.said("may change the audit record")
+    # What happened to places and reservations is added to, and never changed.
+    with psycopg.connect(as_role(owner, role), autocommit=True) as connection:
+        for table in ("allocation", "reservation_step"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"delete from {table}")
     # What the owner alone may do is refused in words that help.
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute(

@@ -40,10 +40,31 @@ INDEXES = {
 }
 
 
+# Undone at the end, as all that a session's test does; an analyze within the transaction too.
+CITY = (
+    """
+    insert into offering (id, site_id, kind, shape, status, title, created_at, updated_at)
+    select gen_random_uuid(), gen_random_uuid(), 'meal', 'counted', 'active', '午餐', now(), now()
+    from generate_series(1, 3000)
+    """,
+    """
+    insert into slot (id, offering_id, on_date, starts_at, ends_at, opens_at, closes_at)
+    select gen_random_uuid(), offering.id, at::date, at, at + interval '1 hour', at - interval '7 days', at
+    from offering, generate_series(now(), now() + interval '19 days', interval '1 day') at
+    """,
+    "analyze offering",
+    "analyze slot",
+)
+
+
 @pytest.mark.parametrize("name", sorted(QUERIES))
 async def test_no_query_of_the_desk_reads_a_whole_table(session, name):
-    # Few rows: what is asked is whether the plan is possible at all, with a parameter in the place of each value.
+    # Enough sites and slots that an index by time alone is no way to a site's day; of the rest few rows: what is asked of
+    # them is whether the plan is possible at all, with a parameter in the place of each value.
+    await session.execute(text("set local session_replication_role = replica"))  # no such sites are needed
+    for statement in CITY:
+        await session.execute(text(statement))
     await session.execute(text("set local enable_seqscan = off"))
     plan = await generic_plan(session, QUERIES[name])
     for index in INDEXES[name]:
-        assert index in plan or (index.startswith("slot_") and "slot_starts_at_idx" in plan), plan
+        assert index in plan, plan
