@@ -104,7 +104,7 @@ async def deliver_once(
         batch = await _deliver(database, ring, most, now, taken=taken)
     except AWAY:
         raise
-    except Exception:
+    except Exception:  # whatever is wrong with one of them, the others are told
         log.warning("events go one by one", exc_info=True)
         return sum([await _deliver_alone(database, ring, redis, event_id, now) for event_id in taken])
     if redis is not None:
@@ -123,7 +123,7 @@ async def _deliver_alone(
     except KeyRingError:
         log.error("an event waits for a worker with its key", extra={"event_id": str(event_id)})
         return 0
-    except Exception:
+    except Exception:  # it would fail again for ever, and stand in the way of those behind
         log.exception("an event cannot be told and is given up", extra={"event_id": str(event_id)})
         async with database.transaction() as session:
             await session.execute(update(Event).where(Event.id == event_id).values(relayed_at=now))

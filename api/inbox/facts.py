@@ -15,12 +15,11 @@ from booking.models import Event, Offering, Reservation, Slot
 from booking.people.dates import ZONE
 from booking.people.models import Person
 from booking.people.persons import name_of
-from core.database import Base
 from core.keyring import KeyRing
 from core.masking import mask_name
 from geo.models import Site
 
-Row = TypeVar("Row", bound=Base)
+Row = TypeVar("Row", Person, Reservation, Slot, Offering, Site)
 WEEKDAYS_ZH = "一二三四五六日"
 WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -183,5 +182,4 @@ async def _by_id(
     wanted = sorted(one for one in ids if one is not None)
     if not wanted:
         return {}
-    key: Any = model.__table__.c.id
-    return {one.id: one for one in await session.scalars(select(model).where(key.in_(wanted)))}  # type: ignore[attr-defined]
+    return {one.id: one for one in await session.scalars(select(model).where(model.id.in_(wanted)))}

@@ -174,7 +174,9 @@ class Wakes:
                 await self._look_once()
             except (psycopg.Error, PoolTimeout, OSError) as error:
                 log.warning("inboxes cannot be looked at", extra={"error": type(error).__name__})
-            except Exception as error:
+            except (
+                Exception
+            ) as error:  # were this task to end, a phone whose wake was lost would wait in vain
                 log.exception("inboxes cannot be looked at", extra={"error": type(error).__name__})
 
     async def _look_once(self) -> None:

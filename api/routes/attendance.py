@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import private
 from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
@@ -48,7 +49,6 @@ router = APIRouter(tags=["booking"])
 Own = Annotated[Actor, allowed("reservation.own")]
 Decides = Annotated[Actor, allowed("attendance.decide")]
 DENIED = (NotSignedIn, NotAllowed)
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.get("/v1/me/attendance", response_model=AttendanceOut, responses=responses(*DENIED))
@@ -91,7 +91,7 @@ async def show_mine(request: Request, session: Session, actor: Own) -> Response:
             for one in standings
         ],
     )
-    return Response(out.model_dump_json(), headers=NO_STORE, media_type="application/json")
+    return private(out)
 
 
 @router.post(
@@ -141,7 +141,7 @@ async def list_appeals(
         items=[_appeal_out(ring, *row) for row in shown],
         next=next_cursor(fingerprint, found, asked.limit, lambda row: [str(row[0].appealed_at), row[0].id]),
     )
-    return Response(out.model_dump_json(), headers=NO_STORE, media_type="application/json")
+    return private(out)
 
 
 DECIDING: dict[str, Any] = {

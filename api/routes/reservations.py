@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.access import allowed, caller, public
 from api.bookings.fast import Reserving
+from api.conditional import NO_STORE
 from api.idempotency import ONCE_ERRORS, OnceRequired, read_required_key
 from api.limits import LIMIT_ERRORS, limit, limited
 from api.params import NoParameters
@@ -175,7 +176,7 @@ async def show_ticket(request: Request, actor: Own, session: Session, reservatio
     one = await get_reservation(session, actor, reservation_id=reservation_id, now=clock.now())
     ticket, picture = ticket_of(runtime_of(request).ring, one), BytesIO()
     segno.make(ticket, error="m").save(picture, kind="svg", scale=8, desc=ticket)
-    return Response(picture.getvalue(), headers={"Cache-Control": "no-store"}, media_type="image/svg+xml")
+    return Response(picture.getvalue(), headers=NO_STORE, media_type="image/svg+xml")
 
 
 @router.post(

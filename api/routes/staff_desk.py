@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import NO_STORE, private
 from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
@@ -54,11 +54,6 @@ AT_SITE = (*DENIED, SiteNotFound)
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # Of the time in which a request must be answered; the rest is for the commit and the way back.
 PART_OF_TIMEOUT = 0.6
-PRIVATE = {"Cache-Control": "no-store"}
-
-
-def _private(out: BaseModel) -> Response:
-    return Response(out.model_dump_json(), headers=PRIVATE, media_type="application/json")
 
 
 @router.get("/v1/staff/desk", response_model=DeskOut, responses=responses(*AT_SITE))
@@ -76,7 +71,7 @@ async def show_day(
         sought=asked.q,
         now=now,
     )
-    return _private(day_out(day, now=now))
+    return private(day_out(day, now=now))
 
 
 @router.post(
@@ -97,7 +92,7 @@ async def search_day(request: Request, session: Session, actor: Runs, body: Desk
         sought=body.q,
         now=now,
     )
-    return _private(day_out(day, now=now))
+    return private(day_out(day, now=now))
 
 
 @router.get(
@@ -122,7 +117,7 @@ async def sheet_xlsx(
     )
     name = quote(f"签到表 {day.desk.name} {day.on}.xlsx")
     said = f"attachment; filename=\"sign-in-{day.on}.xlsx\"; filename*=UTF-8''{name}"
-    return Response(sheets.xlsx_of(day), headers={**PRIVATE, "Content-Disposition": said}, media_type=XLSX)
+    return Response(sheets.xlsx_of(day), headers={**NO_STORE, "Content-Disposition": said}, media_type=XLSX)
 
 
 @router.get(
@@ -148,7 +143,7 @@ async def sheet_page(
     body = templates.get_template("sign_in_sheet.html").render(
         title=sheets.title_of(day), columns=sheets.COLUMNS, lines=list(sheets.lines_of(day))
     )
-    return Response(body, headers=PRIVATE, media_type="text/html")
+    return Response(body, headers=NO_STORE, media_type="text/html")
 
 
 @router.get(
@@ -169,7 +164,7 @@ async def roster(
         device_key=asked.device_key,
         now=clock.now(),
     )
-    return _private(roster_out(made))
+    return private(roster_out(made))
 
 
 @router.post(

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import private
 from api.idempotency import ONCE_ERRORS, Once
 from api.limits import LIMIT_ERRORS, limited
 from api.preconditions import IfMatch, MaybeIfMatch, version_tag
@@ -60,7 +61,6 @@ SIGNED_IN = (NotSignedIn, NotAllowed)
 FOUND = (*SIGNED_IN, OfferingNotFound)
 WRITES = (InvalidRules, OfferingInvalid)
 OF_TEMPLATE = (*SIGNED_IN, TemplateNotFound, TemplateEnded)
-PRIVATE = {"Cache-Control": "no-store"}
 MOST_LISTED = 500
 
 Manages = Annotated[Actor, allowed("offering.manage")]
@@ -311,10 +311,8 @@ def _changes(generated: Generated) -> SlotChanges:
 
 
 def _answer(out: BaseModel) -> Response:
-    return Response(out.model_dump_json(), headers=PRIVATE, media_type="application/json")
+    return private(out)
 
 
 def _tagged(out: BaseModel, version: int) -> Response:
-    return Response(
-        out.model_dump_json(), headers={**PRIVATE, **version_tag(version)}, media_type="application/json"
-    )
+    return private(out, headers=version_tag(version))

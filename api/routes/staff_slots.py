@@ -6,10 +6,10 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import private
 from api.idempotency import ONCE_ERRORS, Once, OnceRequired
 from api.limits import LIMIT_ERRORS, limited
 from api.problems import responses
@@ -96,7 +96,7 @@ async def list_slots_of_offering(
         limit=asked.limit + 1,
     )
     following = next_cursor(fingerprint, rows, asked.limit, lambda row: [row.slot.starts_at, row.slot.id])
-    return _answer(StaffSlotPage(items=[_out(row) for row in rows[: asked.limit]], next=following))
+    return private(StaffSlotPage(items=[_out(row) for row in rows[: asked.limit]], next=following))
 
 
 @router.put(
@@ -111,7 +111,7 @@ async def put_places(actor: Manages, session: Session, slot_id: UUID, body: Plac
     tiers = {tier: TierSize(one.capacity, one.release_minutes) for tier, one in body.tiers.items()}
     resized = await change_places(session, actor, slot_id=slot_id, tiers=tiers, now=now)
     await promote(session, slot_ids=resized.promotable, now=now)
-    return _answer(_out(await show_slot(session, slot_id=slot_id)))
+    return private(_out(await show_slot(session, slot_id=slot_id)))
 
 
 @router.post(
@@ -163,7 +163,7 @@ async def put_block(actor: Manages, session: Session, slot_id: UUID, body: Block
         now=now,
     )
     await promote(session, slot_ids=resized.promotable, now=now)
-    return _answer(_out(await show_slot(session, slot_id=slot_id)))
+    return private(_out(await show_slot(session, slot_id=slot_id)))
 
 
 @router.post(
@@ -192,7 +192,7 @@ async def put_seats(actor: Manages, session: Session, site_id: UUID, body: SeatM
     seats = [
         SeatOut(id=one.id, row=one.row_name, number=one.number, x=one.x, kind=one.kind) for one in plan.seats
     ]
-    return _answer(SeatMapOut(map=plan.name, seats=seats, slots=plan.slots))
+    return private(SeatMapOut(map=plan.name, seats=seats, slots=plan.slots))
 
 
 @router.put(
@@ -220,7 +220,7 @@ async def put_resources_of_offering(
         )
         for one, count in rows
     ]
-    return _answer(ResourcesOut(items=items))
+    return private(ResourcesOut(items=items))
 
 
 @router.get(
@@ -260,7 +260,7 @@ async def list_warnings(
     following = next_cursor(
         fingerprint, rows, asked.limit, lambda row: [row[0].on_date, row[0].template_id, row[0].code]
     )
-    return _answer(WarningPage(items=items, next=following))
+    return private(WarningPage(items=items, next=following))
 
 
 def _after(key: tuple[datetime, UUID] | None) -> tuple[datetime, UUID] | None:
@@ -289,10 +289,4 @@ def _out(row: SlotRow) -> StaffSlotOut:
         warnings=[MISFIT] if row.does_not_fit else [],
         buckets=[BucketOut(**bucket) for bucket in row.buckets],
         allotment=None if row.allotment is None else AllotmentOut.model_validate(row.allotment),
-    )
-
-
-def _answer(out: BaseModel) -> Response:
-    return Response(
-        out.model_dump_json(), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )

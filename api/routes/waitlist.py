@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from api.access import allowed
+from api.conditional import private
 from api.idempotency import ONCE_ERRORS, OnceRequired
 from api.limits import LIMIT_ERRORS, limited
 from api.params import NoParameters
@@ -162,11 +163,7 @@ async def show_queue(
     ring = runtime_of(request).ring
     rows = await queue_of(session, actor, slot_id=slot_id, now=clock.now())
     items: list[QueuedOut] = [queued_out(ring, entry, person) for entry, person in rows]
-    return Response(
-        QueueOut(items=items).model_dump_json(),
-        headers={"Cache-Control": "no-store"},
-        media_type="application/json",
-    )
+    return private(QueueOut(items=items))
 
 
 async def _shown(session: AsyncSession, entry_id: UUID) -> WaitOut:

@@ -121,7 +121,7 @@ async def _settle_slot(database: Database, ring: KeyRing, slot_id: UUID, now: da
                     outcome = await settle_reservation(
                         session, ring=ring, slot_id=slot_id, reservation_id=reservation_id, now=now
                     )
-            except Exception:
+            except Exception:  # whatever is wrong with one reservation, the others are cancelled and told
                 log.exception("a reservation in a closed slot", extra={"reservation": str(reservation_id)})
                 continue
             count += outcome != "nothing"

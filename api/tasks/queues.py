@@ -157,7 +157,7 @@ async def _each(
         log.warning(
             f"cannot {what}, will try again", extra={"row": str(row_id), "error": type(error).__name__}
         )
-    except Exception:
+    except Exception:  # whatever is wrong with one row, others are served
         log.exception(f"unexpected error: cannot {what}", extra={"row": str(row_id)})
     return 0
 

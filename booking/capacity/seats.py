@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Claim
-from booking.errors import InvalidWish, SeatTaken, SlotFull
+from booking.errors import InvalidWish, SeatTaken
 from booking.rules.reading import GENERAL
 
 WHEELCHAIR = "wheelchair"
@@ -83,18 +83,13 @@ async def find_named(
 
 async def find_best(
     session: AsyncSession, *, slot_id: UUID, party_size: int, wheelchair: bool
-) -> list[FreeSeat]:
+) -> list[FreeSeat] | None:
     """The best free seats for a party: side by side in the middle of a good row; else in as few groups as can be.
 
-    With ``wheelchair`` one of them is a wheelchair space with the others next to it. Raises SlotFull.
+    With ``wheelchair`` one of them is a wheelchair space with the others next to it. None when they are too few.
     """
     free = [FreeSeat(*row) for row in await session.execute(FREE, {"slot_id": slot_id})]
-    found = best_wheelchair(free, party_size) if wheelchair else best_seats(free, party_size)
-    if found is None:
-        raise SlotFull(
-            "座位不够，请减少人数或换一场。", "Not enough seats; try a smaller party or another time."
-        )
-    return found
+    return best_wheelchair(free, party_size) if wheelchair else best_seats(free, party_size)
 
 
 def best_seats(free: Sequence[FreeSeat], party_size: int) -> list[FreeSeat] | None:
@@ -162,7 +157,9 @@ def _runs(seats: Sequence[FreeSeat]) -> list[list[FreeSeat]]:
 async def take_seats(
     session: AsyncSession, *, slot_id: UUID, seat_ids: Sequence[UUID], reservation_id: UUID
 ) -> None:
-    """Give free seats to a reservation. Raises SeatTaken unless each of them was free."""
+    """Give free seats to a reservation, if any. Raises SeatTaken unless each of them was free."""
+    if not seat_ids:
+        return
     done = await session.execute(
         TAKE, {"slot_id": slot_id, "seat_ids": list(seat_ids), "reservation_id": reservation_id}
     )

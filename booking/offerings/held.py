@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from booking.errors import OfferingNotFound, SlotNotFound
 from booking.models import Offering, OfferingTemplate, Slot
 from booking.offerings.errors import OfferingChanged, TemplateChanged, TemplateNotFound
+from booking.people.dates import ZONE
 from core.actor import Actor
 from core.audit import AuditEntry, record
 from core.errors import Outdated
@@ -152,7 +152,6 @@ async def _outdated(
         .limit(MOST_TOLD)
     )
     later = sorted((one for one in entries if one.detail), key=lambda one: (one.detail or {})["version"])
-    zone = ZoneInfo("Asia/Shanghai")
     fields = sorted({field for one in later for field in (one.detail or {}).get("fields", ())})
     return error(
         f"您看到的是第 {version} 版，现在是第 {row.version} 版。请对照 changes 中别人的修改，重新读取后再改。",
@@ -161,7 +160,7 @@ async def _outdated(
         changed_by=[
             {
                 "version": (one.detail or {})["version"],
-                "at": one.at.astimezone(zone).isoformat(),
+                "at": one.at.astimezone(ZONE).isoformat(),
                 "act": (one.detail or {})["act"],
                 "roles": one.roles,
             }

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.errors import AssuranceNeeded, InvalidWish, NotEligible
 from booking.models import Offering
+from booking.people.dates import local_date
 from booking.people.delegations import require_person
 from booking.people.errors import PersonNotFound
 from booking.people.models import Person, PersonTag
@@ -34,10 +34,6 @@ AREAS = text(
     ) select id from above
     """
 )
-WORDS = {
-    "real_name": ("请先完成实名认证", "confirm who you are first"),
-    "phone": ("请先登录", "sign in first"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +144,16 @@ def require_assurance(offering: Offering, actor: Actor, person: Person) -> None:
         return
     own = person.account_id == actor.account_id and actor.assurance == "real_name"
     if not own and STRENGTH[person.verification] < STRENGTH["desk"]:
-        zh, en = WORDS[offering.assurance]
-        raise AssuranceNeeded(f"{zh}。", f"{en.capitalize()}.", assurance=offering.assurance)
+        raise AssuranceNeeded(
+            "请先完成实名认证。", "Confirm who you are first.", assurance=offering.assurance
+        )
 
 
 async def who_is(
     session: AsyncSession, *, ring: KeyRing, target: Target, person: Person, actor: Actor
 ) -> Who:
     """What rules may ask about a person, on the day of the slot."""
-    day = target.slot.starts_at.astimezone(ZoneInfo("Asia/Shanghai")).date()
+    day = local_date(target.slot.starts_at)
     tags = await session.scalars(
         select(PersonTag.tag).where(
             PersonTag.person_id == person.id,

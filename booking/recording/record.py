@@ -27,19 +27,8 @@ from core.errors import DomainError
 from core.ids import new_id
 
 CODE_DIGITS = 6
-# Common table expressions, each fed by ``took``: no row in it, no row anywhere. Written for psycopg, since the hot path
-# (booking/reservations/hot.py) runs the same text as one statement.
-ROWS = """
-reserved as (
-    insert into reservation (id, slot_id, offering_id, person_id, account_id, party_size, mode, state, channel, code,
-        starts_at, ends_at, expires_at, price_fen, details, created_at)
-    select %(id)s, %(slot_id)s, %(offering_id)s, %(person_id)s, %(account_id)s, %(party_size)s, %(mode)s, %(state)s,
-        %(channel)s, %(code)s, %(starts_at)s, %(ends_at)s, %(expires_at)s, %(price_fen)s, %(details)s::jsonb, %(now)s
-    from took
-), stepped as (
-    insert into reservation_step (reservation_id, number, at, state, slot_id, actor, channel, why)
-    select %(id)s, 1, %(now)s, %(state)s, %(slot_id)s, %(actor)s, %(channel)s, %(why)s from took
-), committed as (
+# What binds a person: their time, and one more of each limit.
+BOUND = """committed as (
     insert into person_commitment (id, person_id, kind, subject_id, during)
     select %(commitment_id)s, %(person_id)s, 'reservation', %(id)s,
         tstzrange(%(starts_at)s::timestamptz, %(ends_at)s::timestamptz)
@@ -50,13 +39,27 @@ reserved as (
     from took, unnest(%(quota_scopes)s::varchar[], %(quota_days)s::date[], %(quota_most)s::int[])
         as quota(scope, period_on, most)
     on conflict (person_id, scope, period_on) do update set used = person_quota.used + 1, most = excluded.most
-), told as (
+)"""
+# Common table expressions, each fed by ``took``: no row in it, no row anywhere. Written for psycopg, since the hot path
+# (booking/reservations/hot.py) runs the same text as one statement.
+ROWS = f"""
+reserved as (
+    insert into reservation (id, slot_id, offering_id, person_id, account_id, party_size, mode, state, channel, code,
+        starts_at, ends_at, expires_at, price_fen, details, created_at)
+    select %(id)s, %(slot_id)s, %(offering_id)s, %(person_id)s, %(account_id)s, %(party_size)s, %(mode)s, %(state)s,
+        %(channel)s, %(code)s, %(starts_at)s, %(ends_at)s, %(expires_at)s, %(price_fen)s, %(details)s::jsonb, %(now)s
+    from took
+), stepped as (
+    insert into reservation_step (reservation_id, number, at, state, slot_id, actor, channel, why)
+    select %(id)s, 1, %(now)s, %(state)s, %(slot_id)s, %(actor)s, %(channel)s, %(why)s from took
+), {BOUND}, told as (
     insert into event (id, kind, person_id, account_id, subject_id, data, created_at)
     select %(event_id)s, %(event_kind)s, %(person_id)s, %(booker_id)s, %(id)s, %(event_data)s::jsonb, %(now)s
     from took where %(event_kind)s::varchar is not null
 )
 """
 RECORD = f"with took as (select 1), {ROWS} select 1"
+BIND = f"with took as (select 1), {BOUND} select 1"
 CODE_TAKEN = "reservation_slot_id_code_key"
 # With 1,000 bookings in a slot one code in a thousand is taken.
 CODES_TRIED = 5
@@ -104,7 +107,7 @@ def booker_of(account_id: UUID | None, channel: str) -> UUID | None:
 def values_of(draft: Draft, actor: Actor, *, now: datetime) -> dict[str, Any]:
     """The parameters of ``ROWS``."""
     quotas = draft.quotas if draft.person_id is not None else ()
-    details = {**draft.details, "quotas": [[one.scope, one.period_on.isoformat()] for one in quotas]}
+    details = {**draft.details, "quotas": noted(quotas)}
     told = {
         "reservation_id": draft.id,
         "offering_id": draft.offering_id,
@@ -134,16 +137,43 @@ def values_of(draft: Draft, actor: Actor, *, now: datetime) -> dict[str, Any]:
         "now": now,
         "actor": actor.name,
         "why": draft.why,
-        "commitment_id": new_id(),
-        "exclusive": draft.exclusive and draft.person_id is not None,
-        "quota_scopes": [one.scope for one in quotas],
-        "quota_days": [one.period_on for one in quotas],
-        "quota_most": [one.most for one in quotas],
+        **_binding(quotas, exclusive=draft.exclusive and draft.person_id is not None),
         "event_id": new_id(),
         "booker_id": booker_of(draft.account_id, actor.channel),
         "event_kind": f"reservation_{draft.state}" if draft.tells and draft.person_id is not None else None,
         "event_data": orjson.dumps(told).decode(),
     }
+
+
+def _binding(quotas: Sequence[Quota], *, exclusive: bool) -> dict[str, Any]:
+    return {
+        "commitment_id": new_id(),
+        "exclusive": exclusive,
+        "quota_scopes": [one.scope for one in quotas],
+        "quota_days": [one.period_on for one in quotas],
+        "quota_most": [one.most for one in quotas],
+    }
+
+
+def noted(quotas: Sequence[Quota]) -> list[list[str]]:
+    """As a reservation remembers which limits it counts against."""
+    return [[one.scope, one.period_on.isoformat()] for one in quotas]
+
+
+async def bind_person(
+    session: AsyncSession, reservation: Reservation, *, quotas: Sequence[Quota], exclusive: bool
+) -> None:
+    """Bind the person to the reservation's time, and count it. Raises PersonBusy, LimitReached."""
+    connection = await driver_connection(session)
+    values = {
+        "id": reservation.id,
+        "person_id": reservation.person_id,
+        "starts_at": reservation.starts_at,
+        "ends_at": reservation.ends_at,
+        **_binding(quotas, exclusive=exclusive),
+    }
+    with refusals():
+        await connection.execute(BIND, values)
 
 
 async def record(session: AsyncSession, actor: Actor, draft: Draft, *, now: datetime) -> Reservation:

@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.errors import BookingClosed, NotBookable, NotYetOpen, SlotClosed, SlotNotFound
 from booking.models import Offering, Slot, SlotNeed
+from booking.people.dates import ZONE
 from booking.rules.reading import Rules, read_rules
 from core.actor import Actor
 
 # Which delegation lets somebody book what.
 SCOPES = {"meal": "book.meal", "clinic": "book.clinic"}
-CHINA = ZoneInfo("Asia/Shanghai")
 DESK_CHANNELS = frozenset({"counter", "phone"})
 
 
@@ -86,7 +85,7 @@ def require_bookable(target: Target, actor: Actor, *, now: datetime) -> None:
         raise NotYetOpen(
             "请在开放后再来。",
             "Come back when it opens.",
-            opens_at=slot.opens_at.astimezone(CHINA).isoformat(),
+            opens_at=slot.opens_at.astimezone(ZONE).isoformat(),
         )
     if now >= (slot.ends_at if actor.channel in DESK_CHANNELS else slot.closes_at):
         raise BookingClosed("请选择以后的时段。", "Choose a later slot.")

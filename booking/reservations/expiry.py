@@ -4,13 +4,13 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Buckets, claims_of, lock_buckets
 from booking.events import Kind
-from booking.models import Reservation, SlotNeed, WaitlistEntry
-from booking.reservations.steps import give_back, step
+from booking.models import Reservation, SlotNeed
+from booking.reservations.steps import give_back, settle_offer, step
 from booking.waitlist.promote import promote
 from core.actor import SYSTEM
 
@@ -78,13 +78,8 @@ async def expire_locked(session: AsyncSession, *, slot_id: UUID, now: datetime) 
 
 
 async def _expire(session: AsyncSession, one: Reservation, *, now: datetime) -> None:
-    offered = await session.scalar(
-        update(WaitlistEntry)
-        .where(WaitlistEntry.reservation_id == one.id, WaitlistEntry.state == "offered")
-        .values(state="expired", decided_at=now)
-        .returning(WaitlistEntry.id)
-    )
-    tell: Kind = "reservation_expired" if offered is None else "waitlist_expired"
+    offered = await settle_offer(session, one.id, "expired", now=now)
+    tell: Kind = "waitlist_expired" if offered else "reservation_expired"
     await step(session, SYSTEM, one, state="expired", why="hold_over", tell=tell, now=now)
 
 

@@ -73,7 +73,7 @@ where slot.id = %s and offering.kind <> 'supply' and offering.status <> 'draft'
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a process remembers of a slot for some seconds, enough to word the answer before the database is asked."""
+    """What a process remembers of a slot for some minutes, enough to word the answer before the database is asked."""
 
     target: Target
     site: Site
@@ -128,7 +128,7 @@ def draft_for(card: Card, actor: Actor, wish: Wish, *, now: datetime) -> Draft:
     entitled = Entitlement(
         person=None,
         who=who,
-        tiers=target.rules.tiers_of(who),
+        tiers=tiers_of(card, actor),
         quotas=quotas_of(
             target.rules.limits,
             offering_id=target.offering.id,

@@ -3,18 +3,17 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.attendance.marks import mark, unmark
 from booking.capacity.buckets import Move, move
 from booking.errors import TooLate
 from booking.events import Kind
-from booking.models import Offering, Reservation, WaitlistEntry
+from booking.models import Offering, Reservation
 from booking.recording.targets import DESK_CHANNELS
 from booking.reservations import states
 from booking.reservations.find import get_reservation
-from booking.reservations.steps import give_back, lock_places, require_not_over, step
+from booking.reservations.steps import give_back, lock_places, require_not_over, settle_offer, step
 from booking.rules.reading import read_rules
 from booking.waitlist.promote import promote
 from core.actor import Actor
@@ -35,7 +34,7 @@ async def confirm(session: AsyncSession, actor: Actor, *, reservation_id: UUID, 
     claims = await lock_places(session, one)
     moves = [Move(claim.slot_id, claim.tier, held=-claim.places, confirmed=claim.places) for claim in claims]
     await move(session, moves, reservation_id=one.id, now=now)
-    await _settle_offer(session, one.id, "accepted", now)
+    await settle_offer(session, one.id, "accepted", now=now)
     one.expires_at = None
     await step(session, actor, one, state="confirmed", why="confirmed", tell="reservation_confirmed", now=now)
     return one
@@ -68,7 +67,7 @@ async def cancel(
     was_held = one.state == "held"
     claims = await lock_places(session, one)
     waited = await give_back(session, one, claims, now=now)
-    await _settle_offer(session, one.id, "declined", now)
+    await settle_offer(session, one.id, "declined", now=now)
     await step(session, actor, one, state="cancelled", why=why, tell=tell, now=now)
     if waited:
         await promote(session, slot_ids=[one.slot_id], now=now)
@@ -115,12 +114,3 @@ async def undo(
         await unmark(session, reservation=one)
     await step(session, actor, one, state="confirmed", why="undone", tell=None, now=now)
     return one
-
-
-async def _settle_offer(session: AsyncSession, reservation_id: UUID, state: str, now: datetime) -> None:
-    """Say in the waiting list what became of an offer, if the reservation was one. Uses its own index."""
-    await session.execute(
-        update(WaitlistEntry)
-        .where(WaitlistEntry.reservation_id == reservation_id, WaitlistEntry.state == "offered")
-        .values(state=state, decided_at=now)
-    )

@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.models import Reservation
+from booking.people.dates import ZONE
 from booking.reservations.find import mine_query
 from core.actor import Actor
 from core.paging import next_cursor, read_cursor
-
-CHINA = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ async def list_mine(
     if states:
         query = query.where(Reservation.state.in_(states))
     if from_on is not None:
-        query = query.where(Reservation.starts_at >= datetime.combine(from_on, time(), CHINA))
+        query = query.where(Reservation.starts_at >= datetime.combine(from_on, time(), ZONE))
     after = read_cursor(asked, cursor, datetime.fromisoformat, UUID)
     if after is not None:
         query = query.where(tuple_(Reservation.starts_at, Reservation.id) < tuple_(*after))

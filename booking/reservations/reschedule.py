@@ -6,40 +6,30 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import flag_modified
 
-from booking.capacity.buckets import Claim, Move, choose, claims_of, move, taking
-from booking.capacity.seats import claims_for, find_best, find_named, free_seats, take_seats
+from booking.capacity.buckets import Claim, Move, claims_of, move, taking
+from booking.capacity.seats import claims_for, find_named, free_seats, take_seats
 from booking.capacity.spans import check_span, free_spans, lock_resources, pick_resources, take_spans
-from booking.errors import InvalidWish, SlotFull, TooLate
+from booking.errors import InvalidWish, TooLate
 from booking.events import Kind
 from booking.models import Reservation, ResourceSpan
-from booking.recording.alternatives import next_free
 from booking.recording.entitlement import Entitlement, entitle
-from booking.recording.record import CODES_TRIED, is_code_taken, new_code, refusals
+from booking.recording.record import CODES_TRIED, bind_person, is_code_taken, new_code, noted, refusals
 from booking.recording.targets import (
     DESK_CHANNELS,
     Target,
     find_window,
     load_target,
-    needs_of,
     require_bookable,
 )
 from booking.reservations import states
 from booking.reservations.expiry import lock_fresh
 from booking.reservations.find import get_reservation
-from booking.reservations.reserve import fitting
-from booking.reservations.steps import (
-    commit_person,
-    is_waited_for,
-    release_person,
-    require_not_over,
-    step,
-)
-from booking.reservations.use import use_quotas
+from booking.reservations.places import find_places
+from booking.reservations.steps import freeing, is_waited_for, release_person, require_not_over, step
+from booking.rules.reading import GENERAL
 from booking.waitlist.promote import promote
 from core.actor import Actor
-from core.ids import new_id
 from core.keyring import KeyRing
 
 
@@ -119,87 +109,47 @@ async def _move_places(
 ) -> bool:
     """Take the places of ``target``, then free the old ones. True when those who wait get them."""
     slot = target.slot
-    needs = [
-        (need.needs_slot_id, one.party_size if need.per == "person" else 1)
-        for need in await needs_of(session, slot_id=slot.id)
-        if not need.modes or one.mode in need.modes
-    ]
-    old = await claims_of(session, reservation_id=one.id)
+    if seat_ids and len(seat_ids) != one.party_size:
+        raise InvalidWish(f"请选 {one.party_size} 个座位。", f"Choose {one.party_size} seats.")
     # The old slot too: what it holds is freed, and both may share a supply.
     buckets = await lock_fresh(session, {slot.id, one.slot_id}, person_id=one.person_id, now=now)
-    same = slot.id == one.slot_id
-    if same and not seat_ids:
-        raise InvalidWish("请选择另一个时段。", "Choose another slot.")
-    tiers = ("general",) if entitled is None else entitled.tiers
-    seats = []
-    claims: list[Claim] | None
-    if target.offering.shape == "seated":
-        if seat_ids and len(seat_ids) != one.party_size:
-            raise InvalidWish(f"请选 {one.party_size} 个座位。", f"Choose {one.party_size} seats.")
-        seats = (
-            await find_named(session, slot_id=slot.id, seat_ids=seat_ids, own=one.id)
-            if seat_ids
-            else await find_best(
-                session,
-                slot_id=slot.id,
-                party_size=one.party_size,
-                wheelchair=bool(one.details.get("wheelchair")),
-            )
-        )
-        claims = claims_for(slot.id, seats)
-        if same:
-            if claims != [claim for claim in old if claim.slot_id == slot.id]:
-                raise InvalidWish("请选同类座位。", "Choose seats of the same kind.")
-            await free_seats(session, reservation_id=one.id)
-            await take_seats(
-                session, slot_id=slot.id, seat_ids=[seat.id for seat in seats], reservation_id=one.id
-            )
-            return False
-        claims = fitting(buckets, claims)
-    else:
-        claims = choose(buckets, slot_id=slot.id, tiers=tiers, places=one.party_size, now=now)
-    for needed, places in needs:
-        more = choose(buckets, slot_id=needed, tiers=tiers, places=places, now=now)
-        claims = None if claims is None or more is None else claims + more
-    if claims is None:
-        raise SlotFull(
-            "原来的预约还在。请选其他时段。",
-            "Your present reservation stays. Choose another slot.",
-            waitlist=target.rules.waitlist.enabled,
-            alternatives=await next_free(
-                session,
-                offering_id=target.offering.id,
-                but=slot.id,
-                tiers=tiers,
-                places=one.party_size,
-                now=now,
-            ),
-        )
+    old = await claims_of(session, reservation_id=one.id)
+    if slot.id == one.slot_id:
+        await _change_seats(session, one, target, old, seat_ids)
+        return False
+    found = await find_places(
+        session,
+        target,
+        buckets,
+        tiers=(GENERAL,) if entitled is None else entitled.tiers,
+        party_size=one.party_size,
+        mode=one.mode,
+        seat_ids=seat_ids,
+        wheelchair=bool(one.details.get("wheelchair")),
+        refusal=("原来的预约还在。请选其他时段。", "Your present reservation stays. Choose another slot."),
+        now=now,
+    )
     waits = await is_waited_for(session, slot_id=one.slot_id)
+    moves = _both(taking(found.claims, one.state), freeing(one, old, waits=waits))
     with refusals():
-        await move(
-            session,
-            _both(taking(claims, one.state), _freeing(one, old, waits)),
-            reservation_id=one.id,
-            now=now,
-        )
+        await move(session, moves, reservation_id=one.id, now=now)
     await free_seats(session, reservation_id=one.id)
-    if seats:
-        await take_seats(
-            session, slot_id=slot.id, seat_ids=[seat.id for seat in seats], reservation_id=one.id
-        )
+    await take_seats(session, slot_id=slot.id, seat_ids=found.seat_ids, reservation_id=one.id)
     return waits
 
 
-def _freeing(one: Reservation, claims: list[Claim], waits: bool) -> list[Move]:
-    aside = [claim.places if waits and claim.slot_id == one.slot_id else 0 for claim in claims]
-    if one.state == "held":
-        return [
-            Move(c.slot_id, c.tier, held=-c.places, set_aside=a) for c, a in zip(claims, aside, strict=True)
-        ]
-    return [
-        Move(c.slot_id, c.tier, confirmed=-c.places, set_aside=a) for c, a in zip(claims, aside, strict=True)
-    ]
+async def _change_seats(
+    session: AsyncSession, one: Reservation, target: Target, claims: list[Claim], seat_ids: tuple[UUID, ...]
+) -> None:
+    """Other seats of the same kind in the same slot, so that its counts stay as they are."""
+    if not seat_ids or target.offering.shape != "seated":
+        raise InvalidWish("请选择另一个时段。", "Choose another slot.")
+    slot_id = target.slot.id
+    seats = await find_named(session, slot_id=slot_id, seat_ids=seat_ids, own=one.id)
+    if claims_for(slot_id, seats) != [claim for claim in claims if claim.slot_id == slot_id]:
+        raise InvalidWish("请选同类座位。", "Choose seats of the same kind.")
+    await free_seats(session, reservation_id=one.id)
+    await take_seats(session, slot_id=slot_id, seat_ids=list(seat_ids), reservation_id=one.id)
 
 
 def _both(taken: list[Move], freed: list[Move]) -> list[Move]:
@@ -273,10 +223,6 @@ async def _rebind(
     await release_person(session, one)
     if one.person_id is None:
         return
-    with refusals():
-        if target.offering.exclusive:
-            await commit_person(session, one, new_id())
-        quotas = () if entitled is None else entitled.quotas
-        await use_quotas(session, person_id=one.person_id, quotas=quotas)
-    one.details = {**one.details, "quotas": [[quota.scope, quota.period_on.isoformat()] for quota in quotas]}
-    flag_modified(one, "details")
+    quotas = () if entitled is None else entitled.quotas
+    await bind_person(session, one, quotas=quotas, exclusive=target.offering.exclusive)
+    one.details = {**one.details, "quotas": noted(quotas)}

@@ -1,6 +1,5 @@
 """Reserving: any shape, several capacities at once, all or nothing, in the written lock order."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,12 +8,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.attendance.marks import check_blocked
-from booking.capacity.buckets import Buckets, Claim, choose, move, taking
-from booking.capacity.seats import claims_for, find_best, find_named, take_seats
+from booking.capacity.buckets import move, taking
+from booking.capacity.seats import take_seats
 from booking.capacity.spans import check_span, lock_resources, pick_resources, take_spans
-from booking.errors import InvalidWish, SlotFull
+from booking.errors import InvalidWish
 from booking.models import Reservation
-from booking.recording.alternatives import next_free
 from booking.recording.entitlement import Entitlement, details_of, entitle
 from booking.recording.record import Draft, record, refusals
 from booking.recording.targets import (
@@ -22,10 +20,10 @@ from booking.recording.targets import (
     Target,
     find_window,
     load_target,
-    needs_of,
     require_bookable,
 )
 from booking.reservations.expiry import lock_fresh
+from booking.reservations.places import find_places
 from core.actor import Actor
 from core.keyring import KeyRing
 
@@ -92,50 +90,22 @@ async def _reserve_places(
     *,
     now: datetime,
 ) -> Reservation:
-    slot_id = target.slot.id
-    needs = [
-        (one.needs_slot_id, wish.party_size if one.per == "person" else 1)
-        for one in await needs_of(session, slot_id=slot_id)
-        if not one.modes or draft.mode in one.modes
-    ]
-    buckets = await lock_fresh(session, {slot_id}, person_id=wish.person_id, now=now)
-    seats: Sequence[Any] = ()
-    claims: list[Claim] | None
-    if target.offering.shape == "seated":
-        seats = (
-            await find_named(session, slot_id=slot_id, seat_ids=wish.seats)
-            if wish.seats
-            else await find_best(
-                session, slot_id=slot_id, party_size=wish.party_size, wheelchair=wish.wheelchair
-            )
-        )
-        claims = fitting(buckets, claims_for(slot_id, seats))
-    else:
-        claims = choose(buckets, slot_id=slot_id, tiers=entitled.tiers, places=wish.party_size, now=now)
-    for needed, places in needs:
-        more = choose(buckets, slot_id=needed, tiers=entitled.tiers, places=places, now=now)
-        claims = None if claims is None or more is None else claims + more
-    if claims is None:
-        raise SlotFull(
-            "请选其他时段，或加入候补。",
-            "Choose another slot, or join the waiting list.",
-            waitlist=target.rules.waitlist.enabled,
-            alternatives=await next_free(
-                session,
-                offering_id=target.offering.id,
-                but=slot_id,
-                tiers=entitled.tiers,
-                places=wish.party_size,
-                now=now,
-            ),
-        )
+    buckets = await lock_fresh(session, {target.slot.id}, person_id=wish.person_id, now=now)
+    found = await find_places(
+        session,
+        target,
+        buckets,
+        tiers=entitled.tiers,
+        party_size=wish.party_size,
+        mode=draft.mode,
+        seat_ids=wish.seats,
+        wheelchair=wish.wheelchair,
+        now=now,
+    )
     reservation = await record(session, actor, draft, now=now)
     with refusals():
-        await move(session, taking(claims, draft.state), reservation_id=draft.id, now=now)
-    if seats:
-        await take_seats(
-            session, slot_id=slot_id, seat_ids=[seat.id for seat in seats], reservation_id=draft.id
-        )
+        await move(session, taking(found.claims, draft.state), reservation_id=draft.id, now=now)
+    await take_seats(session, slot_id=target.slot.id, seat_ids=found.seat_ids, reservation_id=draft.id)
     return reservation
 
 
@@ -183,15 +153,6 @@ def draft_of(
         why=why,
         tells=why != "standing",  # told of all its dates at once
     )
-
-
-def fitting(buckets: Buckets, claims: list[Claim]) -> list[Claim] | None:
-    """``claims``, or None when a bucket has too few places: seats that are free but set aside for those who wait."""
-    for one in claims:
-        bucket = buckets.get((one.slot_id, one.tier))
-        if bucket is None or bucket.free < one.places:
-            return None
-    return claims
 
 
 async def _window_of(session: AsyncSession, wish: Wish) -> UUID:

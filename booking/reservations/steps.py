@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Claim, Move, claims_of, lock_buckets, move
@@ -88,19 +87,41 @@ async def give_back(
     The caller holds the locks of all its buckets (``lock_places``).
     """
     waits = await is_waited_for(session, slot_id=reservation.slot_id)
-    moves = []
-    for one in claims:
-        # A supply slot has no queue of its own.
-        aside = one.places if waits and one.slot_id == reservation.slot_id else 0
-        if reservation.state == "held":
-            moves.append(Move(one.slot_id, one.tier, held=-one.places, set_aside=aside))
-        else:
-            moves.append(Move(one.slot_id, one.tier, confirmed=-one.places, set_aside=aside))
+    moves = freeing(reservation, claims, waits=waits)
     await move(session, moves, reservation_id=reservation.id, now=now)
     await free_seats(session, reservation_id=reservation.id)
     await free_spans(session, reservation_id=reservation.id)
     await release_person(session, reservation)
     return waits and bool(claims)
+
+
+def freeing(reservation: Reservation, claims: Sequence[Claim], *, waits: bool) -> list[Move]:
+    """Moves that take ``claims`` from a reservation. Places of its own slot are set aside for those who wait.
+
+    A supply slot has no queue of its own.
+    """
+    moves = []
+    for one in claims:
+        aside = one.places if waits and one.slot_id == reservation.slot_id else 0
+        if reservation.state == "held":
+            moves.append(Move(one.slot_id, one.tier, held=-one.places, set_aside=aside))
+        else:
+            moves.append(Move(one.slot_id, one.tier, confirmed=-one.places, set_aside=aside))
+    return moves
+
+
+async def settle_offer(session: AsyncSession, reservation_id: UUID, state: str, *, now: datetime) -> bool:
+    """Say in the waiting list what became of an offer; False when the reservation was none.
+
+    Uses waitlist_entry_reservation_id_idx.
+    """
+    entry_id = await session.scalar(
+        update(WaitlistEntry)
+        .where(WaitlistEntry.reservation_id == reservation_id, WaitlistEntry.state == "offered")
+        .values(state=state, decided_at=now)
+        .returning(WaitlistEntry.id)
+    )
+    return entry_id is not None
 
 
 async def release_person(session: AsyncSession, reservation: Reservation) -> None:
@@ -120,23 +141,7 @@ async def release_person(session: AsyncSession, reservation: Reservation) -> Non
 
 async def is_waited_for(session: AsyncSession, *, slot_id: UUID) -> bool:
     """Whether anybody waits for a place. Uses waitlist_entry_queue_idx."""
-    query = select(func.count()).select_from(
-        select(WaitlistEntry.id)
-        .where(WaitlistEntry.slot_id == slot_id, WaitlistEntry.state == "waiting")
-        .limit(1)
-        .subquery()
+    waiting = select(WaitlistEntry.id).where(
+        WaitlistEntry.slot_id == slot_id, WaitlistEntry.state == "waiting"
     )
-    return bool(await session.scalar(query))
-
-
-async def commit_person(session: AsyncSession, reservation: Reservation, commitment_id: UUID) -> None:
-    """Bind the person to the reservation's time. Raises IntegrityError when they are busy."""
-    await session.execute(
-        insert(PersonCommitment).values(
-            id=commitment_id,
-            person_id=reservation.person_id,
-            kind="reservation",
-            subject_id=reservation.id,
-            during=func.tstzrange(reservation.starts_at, reservation.ends_at),
-        )
-    )
+    return bool(await session.scalar(select(waiting.exists())))

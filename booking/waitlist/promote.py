@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Bucket, Claim, Move, choose, lock_buckets, move, taking
 from booking.capacity.seats import FreeSeat, claims_for, find_best, take_seats
-from booking.errors import LimitReached, PersonBusy, SlotFull
+from booking.errors import LimitReached, PersonBusy
 from booking.events import emit
 from booking.models import Offering, Reservation, Slot, WaitlistEntry
 from booking.recording.record import CODE_TAKEN, Draft, booker_of, new_code, record
@@ -171,12 +171,12 @@ async def _fit(session: AsyncSession, walk: _Walk, entry: WaitlistEntry) -> _Fit
     if walk.offering.shape == "seated":
         if sum(max(0, one.free) for one in reach.values()) < entry.party_size:
             return "too_few"  # seats are looked for only when it is worth it
-        try:
-            seats = await find_best(
-                session, slot_id=slot_id, party_size=entry.party_size, wheelchair=entry.wheelchair
-            )
-        except SlotFull:
+        best = await find_best(
+            session, slot_id=slot_id, party_size=entry.party_size, wheelchair=entry.wheelchair
+        )
+        if best is None:
             return "too_few"
+        seats = best
         claims = claims_for(slot_id, seats)
         found = all(
             (one.slot_id, one.tier) in reach and reach[one.slot_id, one.tier].free >= one.places
