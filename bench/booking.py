@@ -29,6 +29,7 @@ from core.settings import Settings
 SERVER_CORE, LOAD_CORE = 0, 1
 SLOTS, HOT_SLOTS, FULL_SLOTS, PEOPLE = 1_000, 40, 50, 20_000
 CONNECTIONS, MANY_CONNECTIONS = 32, 200
+RUSHES, FEW_PLACES = 5, 50
 OFFERING = """
 insert into source (code, name, licence) values ('bench', 'bench', 'CC0-1.0');
 insert into site (id, category_code, name, geom, source_code, external_id, published_at, created_at, updated_at)
@@ -91,11 +92,16 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _world(url: str) -> tuple[list[list[UUID]], list[tuple[UUID, UUID]]]:
-    """Slots with room for everyone, some more of them that are booked alone, some sold out; people with their accounts."""
+    """Slots with room for everyone, some that are booked alone, some sold out, some with few places; people and accounts."""
     slots, first = [], 1
     with psycopg.connect(url) as connection:
         connection.execute(OFFERING)
-        for count, places in ((SLOTS, 1_000_000), (HOT_SLOTS, 1_000_000), (FULL_SLOTS, 0)):
+        for count, places in (
+            (SLOTS, 1_000_000),
+            (HOT_SLOTS, 1_000_000),
+            (FULL_SLOTS, 0),
+            (RUSHES, FEW_PLACES),
+        ):
             rows = connection.execute(MAKE_SLOTS, (first, first + count - 1, places)).fetchall()
             slots.append([row[0] for row in rows])
             first += count
@@ -107,7 +113,7 @@ def _world(url: str) -> tuple[list[list[UUID]], list[tuple[UUID, UUID]]]:
 
 def _http(url: str, *, quick: bool) -> list[Figure]:
     seconds, rounds = (2, 3) if quick else (5, 5)
-    (slots, hot, full), people = _world(url)
+    (slots, hot, full, few), people = _world(url)
     key = Key.create("bench", "aes")
     env = {
         "XINBAN_DATABASE_URL": url,
@@ -124,6 +130,9 @@ def _http(url: str, *, quick: bool) -> list[Figure]:
     ):
         folder, turn = Path(name), 0
         _write(folder / "people", people, KeyRing([key]))
+        people_lines = [
+            (line.split()[0], line.split()[1]) for line in (folder / "people").read_text().splitlines()
+        ]
 
         def load(port: int, path: str, to: list[UUID], *, many: bool = False, refused: bool = False) -> Load:
             nonlocal turn
@@ -141,6 +150,10 @@ def _http(url: str, *, quick: bool) -> list[Figure]:
                 refused=refused,
             )
 
+        rushes = []
+        for at, slot in enumerate(few):
+            some = people_lines[at * MANY_CONNECTIONS : (at + 1) * MANY_CONNECTIONS]
+            rushes.append(asyncio.run(_rush(ours, slot, some)))
         for _ in range(rounds + 1):
             seen += [
                 {
@@ -192,6 +205,13 @@ def _http(url: str, *, quick: bool) -> list[Figure]:
             "",
             conditions,
         ),
+        Figure(
+            f"{MANY_CONNECTIONS} callers at once for {FEW_PLACES} places: the last is answered after",
+            statistics.median(seconds for seconds, _ in rushes) * 1000,
+            "ms",
+            "<= 1000",
+            f"{RUSHES} times, median; places given: {', '.join(str(won) for _, won in rushes)}",
+        ),
         Figure("reserve", median(lambda one: one["spread"].per_second), "/s", "", conditions),
         Figure("reserve, p99", median(lambda one: one["spread"].p99_ms), "ms", "", conditions),
         Figure(
@@ -203,6 +223,38 @@ def _http(url: str, *, quick: bool) -> list[Figure]:
             decides=True,
         ),
     ]
+
+
+async def _rush(port: int, slot: UUID, people: list[tuple[str, str]]) -> tuple[float, int]:
+    """All of ``people`` ask for one slot at the same moment; seconds until the last is answered, and how many got a place."""
+    gate = asyncio.Event()
+
+    async def one(number: int, person_id: str, token: str) -> bool:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = f'{{"slot_id":"{slot}","person_id":"{person_id}"}}'
+        writer.write(
+            (
+                f"POST /v1/reservations HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
+                f"Idempotency-Key: rush-{slot}-{number}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            ).encode()
+        )
+        await writer.drain()
+        await gate.wait()
+        writer.write(body.encode())
+        answer = await reader.read()
+        writer.close()
+        status = answer.split(b" ", 2)[1]
+        if status not in (b"201", b"409"):
+            raise RuntimeError(f"neither a place nor a refusal: {answer[:300]!r}")
+        return status == b"201"
+
+    asked = [asyncio.create_task(one(number, *who)) for number, who in enumerate(people)]
+    await asyncio.sleep(1)  # all are connected and have sent all but the last
+    began = time.perf_counter()
+    gate.set()
+    won = await asyncio.gather(*asked)
+    return time.perf_counter() - began, sum(won)
 
 
 async def _generation(url: str, *, quick: bool) -> Figure:

@@ -33,8 +33,6 @@ Kind = Literal[
     "appeal_answered",
     "complaint_answered",
     "correction_answered",
-    "delegation_used",
-    "offering_warning",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 

@@ -5,11 +5,13 @@ slot that was full a moment ago is refused without asking again, to keep the dat
 one second later it is asked.
 """
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from booking.errors import SlotFull, SlotNotFound
 from booking.models import Offering, Slot
@@ -51,20 +53,39 @@ class Cards:
         self._cards: OrderedDict[UUID, Card] = OrderedDict()
         self._offers: OrderedDict[UUID, tuple[Offering, Site, datetime]] = OrderedDict()
         self._full: dict[Who, Full] = {}
+        self._locks: WeakValueDictionary[UUID | Who, asyncio.Lock] = WeakValueDictionary()
+
+    def one_by_one(self, what: UUID | Who) -> asyncio.Lock:
+        """For what one caller finds out for all who come meanwhile."""
+        lock = self._locks.get(what)
+        if lock is None:
+            lock = self._locks[what] = asyncio.Lock()
+        return lock
 
     async def get(self, slot_id: UUID, *, now: datetime) -> Card:
         """Raises SlotNotFound."""
-        card = self._cards.get(slot_id)
-        if card is None or now - card.read_at >= KEPT:
-            async with self._database.hot() as connection:
-                found = await find_slot(connection, slot_id=slot_id)
-            if found is None:
-                raise SlotNotFound("请刷新后重选时段。", "Refresh and choose again.", slot_id=slot_id)
-            slot, has_needs, version = found
-            offering, site = await self._offer(slot, version, now=now)
-            card = Card(Target(offering, slot, read_rules(offering.rules)), site, has_needs, now)
-            _remember(self._cards, slot_id, card)
+        card = self._present(slot_id, now)
+        if card is not None:
+            return card
+        async with self.one_by_one(slot_id):
+            card = self._present(slot_id, now)
+            if card is None:
+                card = await self._read(slot_id, now=now)
+                _remember(self._cards, slot_id, card)
         return card
+
+    def _present(self, slot_id: UUID, now: datetime) -> Card | None:
+        card = self._cards.get(slot_id)
+        return None if card is None or now - card.read_at >= KEPT else card
+
+    async def _read(self, slot_id: UUID, *, now: datetime) -> Card:
+        async with self._database.hot() as connection:
+            found = await find_slot(connection, slot_id=slot_id)
+        if found is None:
+            raise SlotNotFound("请刷新后重选时段。", "Refresh and choose again.", slot_id=slot_id)
+        slot, has_needs, version = found
+        offering, site = await self._offer(slot, version, now=now)
+        return Card(Target(offering, slot, read_rules(offering.rules)), site, has_needs, now)
 
     async def _offer(self, slot: Slot, version: int, *, now: datetime) -> tuple[Offering, Site]:
         known = self._offers.get(slot.offering_id)

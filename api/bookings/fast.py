@@ -5,7 +5,6 @@ Whatever the one statement does not settle goes the general way, which explains;
 
 from fastapi import Request
 from psycopg import errors as pg
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from api.bookings.cards import FULL_FOR, Cards, Full, Who
@@ -42,28 +41,26 @@ class Reserving:
 
     async def answer(self, request: Request, actor: Actor, wish: Wish, idempotency_key: str) -> Response:
         """201 with the reservation. Raises what ``reserve`` raises, RequestInProgress, KeyReused, Answered."""
-        who: Who | None = None
-        if wish.slot_id is not None:
-            card = await self._cards.get(wish.slot_id, now=clock.now())
-            if card.suits(actor, wish):
-                key = await key_of(request, actor, idempotency_key)
-                who = (wish.slot_id, tiers_of(card, actor))
-                if (full := await self._still_full(who, wish.party_size, key)) is not None:
-                    raise full
-                fast = await self._at_once(actor, wish, card, key)
-                if fast is not None:
-                    return fast
-        try:
-            async with self._runtime.database.transaction() as session:
-                return await self._explained(request, session, actor, wish, idempotency_key)
-        except SlotFull as refusal:
-            if who is not None:
+        if wish.slot_id is None:
+            return await self._explained(request, actor, wish, idempotency_key)
+        card = await self._cards.get(wish.slot_id, now=clock.now())
+        if not card.suits(actor, wish):
+            return await self._explained(request, actor, wish, idempotency_key)
+        key = await key_of(request, actor, idempotency_key)
+        who = (wish.slot_id, tiers_of(card, actor))
+        if (full := await self._still_full(who, wish.party_size, key)) is not None:
+            raise full
+        if (fast := await self._at_once(actor, wish, card, key)) is not None:
+            return fast
+        # When the last place has just gone, hundreds arrive here at once: one is told why, and the others with it.
+        async with self._cards.one_by_one(who):
+            if (full := await self._still_full(who, wish.party_size, key)) is not None:
+                raise full
+            try:
+                return await self._explained(request, actor, wish, idempotency_key)
+            except SlotFull as refusal:
                 self._cards.note_full(who, wish.party_size, refusal, now=clock.now())
-            if wish.slot_id is not None:
-                # Holds that ran out were freed for whoever waits, and the refusal undid it: done for good here.
-                async with self._runtime.database.transaction() as session:
-                    await expire_slot(session, slot_id=wish.slot_id, now=clock.now())
-            raise
+                raise
 
     async def _still_full(self, who: Who, party_size: int, key: Key) -> SlotFull | None:
         """The refusal of a moment ago, if it still stands and nothing is kept under the key."""
@@ -141,10 +138,22 @@ class Reserving:
             return None
         return None
 
-    async def _explained(
-        self, request: Request, session: AsyncSession, actor: Actor, wish: Wish, idempotency_key: str
-    ) -> Response:
-        once = await execution(request, session, actor, idempotency_key)
-        reservation = await reserve(session, actor, ring=self._runtime.ring, wish=wish, now=clock.now())
-        out = (await reservations_out(session, [reservation]))[0]
-        return await once.answer(out, status=201, headers={"Location": f"/v1/reservations/{reservation.id}"})
+    async def _explained(self, request: Request, actor: Actor, wish: Wish, idempotency_key: str) -> Response:
+        """The general way."""
+        database = self._runtime.database
+        try:
+            async with database.transaction() as session:
+                once = await execution(request, session, actor, idempotency_key)
+                reservation = await reserve(
+                    session, actor, ring=self._runtime.ring, wish=wish, now=clock.now()
+                )
+                out = (await reservations_out(session, [reservation]))[0]
+                return await once.answer(
+                    out, status=201, headers={"Location": f"/v1/reservations/{reservation.id}"}
+                )
+        except SlotFull:
+            if wish.slot_id is not None:
+                # Holds that ran out were freed for whoever waits, and the refusal undid it: done for good here.
+                async with database.transaction() as session:
+                    await expire_slot(session, slot_id=wish.slot_id, now=clock.now())
+            raise

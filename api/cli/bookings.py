@@ -1,6 +1,7 @@
-"""``xinban booking``: slots made ahead of time."""
+"""``xinban booking``: slots made ahead of time, people reminded."""
 
 import asyncio
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from api.cli.person import acting_operator
 from api.tasks.booking import generate_all
+from api.tasks.telling import tell_all
 from core import clock
 from core.database import Database
 from core.settings import Settings
@@ -54,3 +56,27 @@ async def _generate(days: int | None) -> int:
                 found=lambda total: progress.update(bar, total=total),
                 tell=lambda done: progress.advance(bar, done),
             )
+
+
+@app.command()
+def remind(
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+            help="仅限开发环境：当作此刻，如 2026-11-25T18:00:00+08:00 / in development only: as if it were then",
+        ),
+    ] = None,
+) -> None:
+    """提醒即将到时间的预约；后台每分钟自动做一次。Remind whom it is time to remind, as the worker does each minute."""
+    settings = Settings()
+    if at is not None and settings.env != "development":
+        err.print("--at 仅限开发环境。 Only in development: people would be told too early.")
+        raise typer.Exit(2)
+    reminded, _ = asyncio.run(_remind(settings, at or clock.now()))
+    print(f"已提醒 reminded: {reminded}")
+
+
+async def _remind(settings: Settings, now: datetime) -> tuple[int, int]:
+    async with Database(settings) as database:
+        return await tell_all(database, now=now)

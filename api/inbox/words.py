@@ -194,18 +194,6 @@ WORDS: Mapping[str, Words] = {
         "您报告的信息错误已处理，谢谢您。",
         "The mistake that you reported was dealt with. Thank you.",
     ),
-    "delegation_used": Words(
-        "有人为您代办",
-        "Somebody acted for you",
-        "有人按您的授权为您办了一件事，请在手机上查看。不认识请马上撤销授权。",
-        "Somebody acted for you under your delegation. Please look in the app; if you do not know them, revoke it at once.",
-    ),
-    "offering_warning": Words(
-        "预约项目需要处理",
-        "An offering needs attention",
-        "{what}有需要处理的提示。",
-        "{what} has warnings to look at.",
-    ),
 }
 assert set(WORDS) == set(KINDS)
 

@@ -69,3 +69,11 @@ def test_a_calendar_is_imported_whole_or_not_at_all(database_url, tmp_path):
     done = xinban("calendar", "import", str(good), database_url=database_url)
     assert done.returncode == 0, done.stderr
     assert days() > 25
+
+
+def test_people_are_not_reminded_ahead_of_time_but_while_developing(database_url):
+    asked = ("booking", "remind", "--at", "2026-11-25T09:00:00+0800")
+    refused = xinban(*asked, database_url=database_url)
+    assert (refused.returncode, "development" in refused.stderr) == (2, True), refused.stderr
+    done = xinban(*asked, database_url=database_url, env="development")
+    assert (done.returncode, done.stdout.strip()) == (0, "已提醒 reminded: 0"), done.stderr
