@@ -63,13 +63,13 @@ def check_rules(content: OfferingIn) -> None:
     rules = read_rules(content.rules)
     if rules.tiers and (content.shape != "counted" or content.capacity_authority != "owned"):
         raise invalid(
-            "/rules/tiers",
+            "rules/tiers",
             "只有自有的、按人数预约的项目才能保留名额",
             "only counted offerings with places of their own keep places by tier",
         )
     if WHEELCHAIR in rules.tiers:
         raise invalid(
-            f"/rules/tiers/{WHEELCHAIR}", "这个名称留给轮椅席", "this name is kept for wheelchair spaces"
+            f"rules/tiers/{WHEELCHAIR}", "这个名称留给轮椅席", "this name is kept for wheelchair spaces"
         )
 
 
@@ -84,14 +84,14 @@ async def check_tiers_used(session: AsyncSession, offering: Offering, rules: Map
     for places in templates:
         for tier in places.keys() - known:
             raise invalid(
-                f"/rules/tiers/{tier}",
+                f"rules/tiers/{tier}",
                 "排班模板还有这类名额，请先修改模板",
                 "a template still has places of this tier; change the template first",
             )
 
 
-def invalid(pointer: str, zh: str, en: str) -> OfferingInvalid:
+def invalid(field: str, zh: str, en: str) -> OfferingInvalid:
     """Names the field."""
     return OfferingInvalid(
-        f"{zh}。", f"{en[0].upper()}{en[1:]}.", errors=[{"pointer": pointer, "reason": f"{zh} / {en}"}]
+        f"{zh}。", f"{en[0].upper()}{en[1:]}.", errors=[{"field": field, "reason": f"{zh} / {en}"}]
     )

@@ -183,7 +183,7 @@ def _check(seats: Sequence[SeatIn]) -> None:
             raise SeatsInvalid(
                 f"{seat.row}排{seat.number}号：{zh}。",
                 f"Row {seat.row} seat {seat.number}: {en}.",
-                errors=[{"pointer": f"/seats/{at}", "reason": f"{zh} / {en}"}],
+                errors=[{"field": f"seats/{at}", "reason": f"{zh} / {en}"}],
             )
         numbers.add((seat.row, seat.number))
         spots.add((seat.row, seat.x))

@@ -190,9 +190,9 @@ def _check_tiers(held: HeldSlot, tiers: Mapping[str, TierSize]) -> None:
             raise _invalid(f"{tier}/release_minutes", "这类名额本来就对所有人开放", "it is everyone's anyway")
 
 
-def _invalid(pointer: str, zh: str, en: str) -> SlotInvalid:
+def _invalid(field: str, zh: str, en: str) -> SlotInvalid:
     return SlotInvalid(
         f"{zh}。",
         f"{en[0].upper()}{en[1:]}.",
-        errors=[{"pointer": f"/tiers/{pointer}", "reason": f"{zh} / {en}"}],
+        errors=[{"field": f"tiers/{field}", "reason": f"{zh} / {en}"}],
     )

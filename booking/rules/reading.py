@@ -91,7 +91,7 @@ def read_rules(given: Mapping[str, Any]) -> Rules:
 
 @lru_cache(maxsize=1024)
 def _read(text: bytes) -> Rules:
-    given = _Reader("/rules", orjson.loads(text))
+    given = _Reader("rules", orjson.loads(text))
     given.only("eligibility", "tiers", "limits", "price", "waitlist", "attendance")
     tiers = given.child("tiers", {})
     limits = tuple(_limit(one) for one in given.child("limits", []).items())
@@ -110,12 +110,12 @@ def _read(text: bytes) -> Rules:
 class _Reader:
     """A JSON value and where it stands."""
 
-    def __init__(self, pointer: str, value: Any) -> None:
-        self.pointer = pointer
+    def __init__(self, field: str, value: Any) -> None:
+        self.field = field
         self.value = value
 
     def fail(self, zh: str, en: str) -> NoReturn:
-        raise InvalidRules(zh, en, errors=[{"pointer": self.pointer, "reason": f"{zh} / {en}"}])
+        raise InvalidRules(zh, en, errors=[{"field": self.field, "reason": f"{zh} / {en}"}])
 
     def mapping(self) -> dict[str, Any]:
         if not isinstance(self.value, dict):
@@ -125,17 +125,17 @@ class _Reader:
     def only(self, *names: str) -> None:
         for name in self.mapping():
             if name not in names:
-                _Reader(f"{self.pointer}/{name}", None).fail(
+                _Reader(f"{self.field}/{name}", None).fail(
                     f"未知规则，可用：{'、'.join(names)}", f"unknown; there are {', '.join(names)}"
                 )
 
     def child(self, name: str, default: Any) -> "_Reader":
-        return _Reader(f"{self.pointer}/{name}", self.mapping().get(name, default))
+        return _Reader(f"{self.field}/{name}", self.mapping().get(name, default))
 
     def items(self) -> list["_Reader"]:
         if not isinstance(self.value, list):
             self.fail("这里应为列表", "a list is expected here")
-        return [_Reader(f"{self.pointer}/{at}", one) for at, one in enumerate(self.value)]
+        return [_Reader(f"{self.field}/{at}", one) for at, one in enumerate(self.value)]
 
     def number(self, least: int, most: int) -> int:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or not least <= self.value <= most:

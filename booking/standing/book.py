@@ -258,7 +258,7 @@ def _check_dates(first: date, last: date, *, today: date) -> None:
 
 def _invalid(field: str, zh: str, en: str) -> InvalidStanding:
     return InvalidStanding(
-        f"{zh}。", f"{en.capitalize()}.", errors=[{"pointer": f"/body/{field}", "reason": f"{zh} / {en}"}]
+        f"{zh}。", f"{en.capitalize()}.", errors=[{"field": field, "reason": f"{zh} / {en}"}]
     )
 
 

@@ -159,7 +159,7 @@ def test_an_edit_names_its_version_and_an_old_one_hears_what_others_did(desk):
     ("more", "pointer"),
     [
         ({"shape": "interval"}, "/body"),
-        ({"rules": {"limits": [{"per": "year", "most": 1}]}}, "/rules/limits/0/per"),
+        ({"rules": {"limits": [{"per": "year", "most": 1}]}}, "/body/rules/limits/0/per"),
         ({"colour": "red"}, "/body/colour"),
         ({"opens_at": "25:00"}, "/body/opens_at"),
     ],

@@ -60,17 +60,17 @@ async def test_the_steps_and_those_that_are_refused(session, sites):
 
 
 @pytest.mark.parametrize(
-    ("rules", "pointer"),
+    ("rules", "field"),
     [
-        ({"eligibility": [{"rule": "zodiac", "value": 3}]}, "/rules/eligibility/0/rule"),
-        ({"tiers": {"general": {"channels": ["phone"]}}}, "/rules/tiers/general"),
-        ({"tires": {}}, "/rules/tires"),
+        ({"eligibility": [{"rule": "zodiac", "value": 3}]}, "rules/eligibility/0/rule"),
+        ({"tiers": {"general": {"channels": ["phone"]}}}, "rules/tiers/general"),
+        ({"tires": {}}, "rules/tires"),
     ],
 )
-async def test_rules_that_nobody_knows_are_refused_by_name(session, sites, rules, pointer):
+async def test_rules_that_nobody_knows_are_refused_by_name(session, sites, rules, field):
     with pytest.raises(InvalidRules) as error:
         await define(session, sites[0], rules=rules)
-    assert error.value.fields["errors"][0]["pointer"].endswith(pointer)
+    assert error.value.fields["errors"][0]["field"].endswith(field)
 
 
 async def test_a_tier_that_a_template_uses_stays(session, sites):
@@ -78,7 +78,7 @@ async def test_a_tier_that_a_template_uses_stays(session, sites):
     offering = await offer(session, sites[0], pattern(places={"elder": 2}), rules=rules)
     with pytest.raises(OfferingInvalid) as error:
         await edit(session, offering, offering.version)
-    assert error.value.fields["errors"][0]["pointer"] == "/rules/tiers/elder"
+    assert error.value.fields["errors"][0]["field"] == "rules/tiers/elder"
 
 
 async def test_with_templates_its_shape_stays(session, sites):
