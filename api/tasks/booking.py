@@ -94,16 +94,19 @@ async def settle_all(database: Database, ring: KeyRing, *, now: datetime) -> int
 
     What goes wrong with one is logged and tried again by the next sweep; the others go on.
     """
-    async with database.transaction() as session:
-        slot_ids = await find_unsettled(session)
-    count = 0
-    for slot_id in slot_ids:
+    count, done = 0, set[UUID]()
+    while True:
         async with database.transaction() as session:
-            await end_queue(session, slot_id=slot_id, now=now)
-        count += await _settle_slot(database, ring, slot_id, now)
-        async with database.transaction() as session:
-            await finish(session, slot_id=slot_id, now=now)
-    return count
+            slot_ids = await find_unsettled(session, but=done)
+        if not slot_ids:
+            return count
+        done.update(slot_ids)
+        for slot_id in slot_ids:
+            async with database.transaction() as session:
+                await end_queue(session, slot_id=slot_id, now=now)
+            count += await _settle_slot(database, ring, slot_id, now)
+            async with database.transaction() as session:
+                await finish(session, slot_id=slot_id, now=now)
 
 
 async def _settle_slot(database: Database, ring: KeyRing, slot_id: UUID, now: datetime) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import core.clock
-from booking.reservations.expiry import expire_due
+from booking.reservations.expiry import expire_slot, next_due
 from booking.standing.run import Mark, due, run_one
 from booking.waitlist.sweep import close_over, free_though_waited_for, set_aside, sweep
 from core.database import Database
@@ -77,13 +77,16 @@ async def move_queues(settings: Settings) -> None:
 
 async def expire_all(database: Database, *, now: datetime) -> int:
     """Expire holds and offers that ran out, one slot a transaction; how many."""
-    expired = 0
-    for _ in range(MOST_EXPIRED):
+    expired, tried = 0, set[UUID]()
+    while len(tried) < MOST_EXPIRED:
         async with database.transaction() as session:
-            done = await expire_due(session, now=now)
-        expired += done
-        if not done:
+            slot_id = await next_due(session, but=tried, now=now)
+        if slot_id is None:
             break
+        tried.add(slot_id)
+        expired += await _each(
+            database, "expire holds", slot_id, lambda session, one: expire_slot(session, slot_id=one, now=now)
+        )
     return expired
 
 

@@ -42,11 +42,12 @@ select 1 from slot cross join lateral (
         from resource
         cross join lateral (
             select make_interval(mins => offering.granularity_minutes) as step,
-                make_interval(mins => offering.shortest_minutes) as shortest
+                make_interval(mins => offering.shortest_minutes) as shortest,
+                %(now)s + make_interval(mins => offering.closes_minutes_before) + interval '1 microsecond' as ahead
         ) grid
         left join lateral unnest(({FREE_SPANS})) as span on true
         left join lateral (
-            select date_bin(grid.step, greatest(lower(span), %(now)s) + grid.step - interval '1 microsecond', slot.starts_at) as at
+            select date_bin(grid.step, greatest(lower(span), grid.ahead) + grid.step - interval '1 microsecond', slot.starts_at) as at
         ) early on true
         where resource.offering_id = offering.id and resource.status = 'active'
         group by resource.role

@@ -29,14 +29,18 @@ bucket.capacity - bucket.held - bucket.confirmed - bucket.set_aside
 # waits for the slot: then what it gives back is theirs. "is not distinct from" cannot use allocation_slot_id_idx, by which
 # a small table tempts the planner to read all that was ever booked of the slot.
 FREE = _FREE.format(kept="waits.waits", holders="reservation", whose="reservation.slot_id = slot.id")
-# The same of a supply's ``bucket``, which several slots may take from.
-FREE_SUPPLY = _FREE.format(
+_FREE_OPEN_SUPPLY = _FREE.format(
     kept="false",
     holders="slot_need as taker join reservation on reservation.slot_id = taker.slot_id",
     whose="""taker.needs_slot_id = bucket.slot_id and not coalesce((
         select true from waitlist_entry
         where waitlist_entry.slot_id = taker.slot_id and waitlist_entry.state = 'waiting' limit 1), false)""",
 )
+# The same of a supply's ``bucket``, which several slots may take from; nothing when the supply is closed.
+FREE_SUPPLY = f"""
+case when (select supply.state from slot as supply where supply.id = bucket.slot_id) = 'closed' then 0
+    else {_FREE_OPEN_SUPPLY} end
+"""
 WAITS = """
 left join lateral (
     select true as waits from waitlist_entry

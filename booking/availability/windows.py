@@ -41,6 +41,7 @@ from slot left join resource on resource.offering_id = %(offering_id)s and resou
 order by slot.starts_at, slot.id, resource.role, resource.position, resource.name
 """
 Span = tuple[datetime, datetime]
+MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,16 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Bookings start and end at multiples of ``step`` from a window's start, and last ``shortest`` at least."""
+    """Bookings start and end at multiples of ``step`` from a window's start, last ``shortest`` at least, and are made
+    more than ``lead`` before they start."""
 
     step: timedelta
     shortest: timedelta
+    lead: timedelta = timedelta()
 
     def fit(self, opens: datetime, span: Span, now: datetime) -> Span | None:
         """What of ``span`` lies on the grid and ahead; None when it is too short to be booked."""
-        earliest = max(span[0], now)
+        earliest = max(span[0], now + self.lead + MOMENT)
         first = opens + -(-(earliest - opens) // self.step) * self.step
         last = opens + (span[1] - opens) // self.step * self.step
         return (first, last) if last - first >= self.shortest else None

@@ -1,7 +1,6 @@
 """An offering's rules as people read them, Chinese and English."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import time
 
 from booking.models import Offering
 from booking.people.tags import tag_kinds
@@ -40,17 +39,20 @@ def rules_in_words(offering: Offering, rules: Rules) -> list[Said]:
 
 
 def _window(offering: Offering) -> Iterator[Said]:
-    days, at = offering.opens_days_before, offering.opens_at or time()
-    if offering.opens_at is not None:
+    days, at = offering.opens_days_before, offering.opens_at
+    if at is not None:
         yield f"提前 {days} 天 {at:%H:%M} 起可预约", f"bookable from {at:%H:%M}, {days} days before"
     else:
-        yield f"提前 {days} 天起可预约", f"bookable from {days} days before"
+        yield "时段公布后即可预约", "bookable as soon as the time is published"
     if offering.closes_minutes_before:
         zh, en = _minutes(offering.closes_minutes_before)
         yield f"开始前 {zh}截止", f"until {en} before it begins"
     if offering.cancel_minutes_before:
         zh, en = _minutes(offering.cancel_minutes_before)
-        yield f"开始前 {zh}内取消算临时取消", f"cancelling within {en} of the start counts as late"
+        yield (
+            f"开始前 {zh}内不能改期，取消算临时取消",
+            f"within {en} of the start it cannot be moved, and cancelling counts as late",
+        )
     if offering.assurance == "real_name":
         yield "需实名认证", "the person's name must be confirmed"
 

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 # Sorted before they are locked, so that everyone takes them in the same order.
 LOCK = text(
     """
-    select slot_id, tier, capacity, held, confirmed, set_aside, released_at from slot_bucket
-    where slot_id = any(:slot_ids) order by slot_id, tier for update
+    select slot_id, tier, capacity, held, confirmed, set_aside, released_at, slot.state = 'closed' as closed
+    from slot_bucket join slot on slot.id = slot_bucket.slot_id
+    where slot_id = any(:slot_ids) order by slot_id, tier for update of slot_bucket
     """
 )
 # The CHECKs of slot_bucket refuse what does not fit, whatever was read before.
@@ -56,11 +57,12 @@ class Bucket:
     confirmed: int
     set_aside: int
     released_at: datetime | None
+    closed: bool
 
     @property
     def free(self) -> int:
-        """Places anyone who may take from this bucket can have now."""
-        return self.capacity - self.held - self.confirmed - self.set_aside
+        """Places anyone who may take from this bucket can have now; none of a slot that is closed."""
+        return 0 if self.closed else self.capacity - self.held - self.confirmed - self.set_aside
 
     def open_to(self, tiers: Iterable[str], now: datetime) -> bool:
         """Whether somebody with ``tiers`` may take from it: it is theirs, or everyone's by now."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking.errors import InvalidWish, NotBookable, ResourceTaken
+from booking.errors import BookingClosed, InvalidWish, NotBookable, ResourceTaken
 from booking.models import Offering, Slot
 from core.ids import new_id
 
@@ -52,8 +52,13 @@ async def lock_resources(session: AsyncSession, *, offering_id: UUID) -> list[Ca
     return [Candidate(*row) for row in rows]
 
 
-def check_span(offering: Offering, window: Slot, starts_at: datetime, ends_at: datetime) -> None:
-    """Raises InvalidWish unless the span lies in the window, on its grid, and is neither too short nor too long."""
+def check_span(
+    offering: Offering, window: Slot, starts_at: datetime, ends_at: datetime, *, at_desk: bool, now: datetime
+) -> None:
+    """Raises InvalidWish unless the span lies in the window, on its grid, and is neither too short nor too long.
+
+    Raises BookingClosed when it begins too soon; the desk may book until it is over.
+    """
     grid, shortest, longest = (
         offering.granularity_minutes or 1,
         offering.shortest_minutes or 1,
@@ -68,6 +73,9 @@ def check_span(offering: Offering, window: Slot, starts_at: datetime, ends_at: d
             f"Start and end on a grid of {grid} minutes.",
             grid_minutes=grid,
         )
+    closes_at = ends_at if at_desk else starts_at - offering.closes_minutes_before * MINUTE
+    if now >= closes_at:
+        raise BookingClosed("请选择以后的时间。", "Choose a later time.")
     if not shortest <= length <= longest:
         raise InvalidWish(
             f"时长应为 {shortest} 到 {longest} 分钟。",

@@ -3,16 +3,16 @@
 A slot counts as settled a minute after nobody was left in it: whoever was booking while it closed is found then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Select, any_, func, or_, select, text, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.events import emit, said_of
-from booking.models import Reservation, Slot
+from booking.models import Reservation, Slot, SlotNeed
 from booking.recording.alternatives import next_free
 from booking.recording.record import booker_of
 from booking.reservations.find import get_reservation
@@ -31,21 +31,41 @@ GRACE = timedelta(minutes=1)
 UNSETTLED = text("slot.state = 'closed' and slot.settled_at is null")
 
 
-async def find_unsettled(session: AsyncSession, *, limit: int = 100) -> Sequence[UUID]:
-    """Closed slots in which somebody may still be booked, the longest closed first. Uses slot_unsettled_idx."""
-    query = select(Slot.id).where(UNSETTLED).order_by(Slot.closed_at).limit(limit)
-    return (await session.scalars(query)).all()
+async def find_unsettled(
+    session: AsyncSession, *, but: Collection[UUID] = (), limit: int = 100
+) -> Sequence[UUID]:
+    """Closed slots in which somebody may still be booked, other than ``but``; those that begin first come first.
+
+    Uses slot_unsettled_idx.
+    """
+    query = select(Slot.id).where(UNSETTLED, Slot.id.not_in(but)).order_by(Slot.starts_at, Slot.id)
+    return (await session.scalars(query.limit(limit))).all()
+
+
+def _affected_query(slot_id: UUID) -> Select[UUID]:
+    """Reservations that have places of a slot and are not used yet: in it, or in one that takes it along as a supply.
+
+    Uses reservation_slot_id_code_key and slot_need_needs_slot_id_idx.
+    """
+    in_it = select(Reservation.id).where(Reservation.slot_id == slot_id)
+    take_it = (
+        select(Reservation.id)
+        .join(SlotNeed, SlotNeed.slot_id == Reservation.slot_id)
+        .where(
+            SlotNeed.needs_slot_id == slot_id,
+            or_(SlotNeed.modes == [], Reservation.mode == any_(SlotNeed.modes)),
+        )
+    )
+    both = union_all(in_it, take_it).subquery()
+    return select(Reservation.id).where(
+        Reservation.id.in_(select(both.c.id)), Reservation.state.in_(("held", "confirmed"))
+    )
 
 
 async def find_affected(session: AsyncSession, *, slot_id: UUID, limit: int = 500) -> Sequence[UUID]:
-    """Reservations of a slot that have places and are not used yet. Uses reservation_slot_id_code_key."""
-    query = (
-        select(Reservation.id)
-        .where(Reservation.slot_id == slot_id, Reservation.state.in_(("held", "confirmed")))
-        .order_by(Reservation.created_at, Reservation.id)  # who came first is moved first
-        .limit(limit)
-    )
-    return (await session.scalars(query)).all()
+    """Reservations that have places of a slot and are not used yet; who came first is moved first."""
+    query = _affected_query(slot_id).order_by(Reservation.created_at, Reservation.id)
+    return (await session.scalars(query.limit(limit))).all()
 
 
 async def end_queue(session: AsyncSession, *, slot_id: UUID, now: datetime) -> int:
@@ -67,9 +87,13 @@ async def settle_reservation(
         return "nothing"
     # Person and row are locked before the state is looked at: of two workers one finds nothing left to do.
     one = await get_reservation(session, SYSTEM, reservation_id=reservation_id, change=True, now=now)
-    if one.slot_id != slot_id or one.state not in ("held", "confirmed"):
+    if await session.scalar(_affected_query(slot_id).where(Reservation.id == reservation_id)) is None:
         return "nothing"
-    if slot.moved_to is not None and await _move(session, ring, slot, one, slot.moved_to, now):
+    if (
+        slot.moved_to is not None
+        and one.slot_id == slot_id
+        and await _move(session, ring, slot, one, slot.moved_to, now)
+    ):
         return "moved"
     # The event says more than a plain cancellation's.
     cancelled = await cancel(session, SYSTEM, reservation_id=reservation_id, why=WHY, tell=None, now=now)
@@ -87,7 +111,7 @@ async def settle_reservation(
                 "alternatives": await next_free(
                     session,
                     offering_id=cancelled.offering_id,
-                    but=slot_id,
+                    but=cancelled.slot_id,
                     places=cancelled.party_size,
                     now=now,
                 ),
@@ -99,9 +123,7 @@ async def settle_reservation(
 
 async def finish(session: AsyncSession, *, slot_id: UUID, now: datetime) -> bool:
     """Note that nobody is left in a closed slot; False while it is too early to be sure, or somebody is."""
-    left = select(Reservation).where(
-        Reservation.slot_id == slot_id, Reservation.state.in_(("held", "confirmed"))
-    )
+    left = _affected_query(slot_id)
     done = await session.execute(
         update(Slot)
         .where(Slot.id == slot_id, UNSETTLED, Slot.closed_at <= now - GRACE, ~left.exists())

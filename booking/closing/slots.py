@@ -81,5 +81,5 @@ def _check_target(held: HeldSlot, target: HeldSlot, now: datetime) -> None:
 
 def _invalid(zh: str, en: str) -> SlotInvalid:
     return SlotInvalid(
-        f"{zh}。", f"{en[0].upper()}{en[1:]}.", errors=[{"pointer": "/move_to", "reason": f"{zh} / {en}"}]
+        f"{zh}。", f"{en[0].upper()}{en[1:]}.", errors=[{"field": "move_to", "reason": f"{zh} / {en}"}]
     )

@@ -30,16 +30,20 @@ WINDOW = ("opens_days_before", "opens_at", "closes_minutes_before")
 # As making.opening works it out; the zone is the site's.
 RETIME = text(
     """
-    update slot set closes_at = slot.starts_at - make_interval(mins => :closes),
-        opens_at = least(
-            slot.starts_at - make_interval(mins => :closes),
+    update slot set closes_at = closing.at, opens_at = least(
+            closing.at,
             coalesce(
                 (slot.on_date - cast(:days as int) + cast(:opens_at as time)) at time zone site.zone,
                 least(slot.opens_at, :now)
             )
         )
     from offering join site on site.id = offering.site_id
-    where slot.offering_id = offering.id and offering.id = :offering_id and slot.starts_at > :now
+    join slot as of_it on of_it.offering_id = offering.id
+    cross join lateral (
+        select case when offering.shape = 'interval' then of_it.ends_at else of_it.starts_at end
+            - make_interval(mins => :closes) as at
+    ) closing
+    where slot.id = of_it.id and offering.id = :offering_id and slot.starts_at > :now
     """
 )
 

@@ -45,9 +45,14 @@ MAKE = """
 with made as (
     insert into slot (id, offering_id, template_id, on_date, starts_at, ends_at, opens_at, closes_at)
     select draft.id, plan.offering_id, draft.template_id, draft.on_date, draft.starts_at, draft.ends_at,
-        least(draft.opens_at, draft.starts_at - plan.closing), draft.starts_at - plan.closing
+        least(draft.opens_at, closes.at), closes.at
     from slot_draft as draft join unnest(%(templates)s::uuid[], %(offerings)s::uuid[], %(closings)s::interval[])
         as plan(template_id, offering_id, closing) using (template_id)
+    join offering on offering.id = plan.offering_id
+    -- Within a window each span has a start of its own to close before.
+    cross join lateral (
+        select case when offering.shape = 'interval' then draft.ends_at else draft.starts_at end - plan.closing as at
+    ) closes
     on conflict (template_id, starts_at) do nothing
     returning id, template_id, starts_at, ends_at
 ), counted as (

@@ -90,7 +90,7 @@ async def edit_template(
         return template, Generated(0, Fitted())
     if "seat_map" in fields:
         raise invalid(
-            "/seat_map",
+            "seat_map",
             "座位图不能更换，请停用后新建模板",
             "a seat map stays; end this template and make another",
         )
@@ -184,25 +184,31 @@ async def _check(session: AsyncSession, actor: Actor, held: HeldOffering, conten
     offering = held.offering
     if offering.shape == "interval" and (content.places or content.slot_minutes is not None):
         raise invalid(
-            "/places",
+            "places",
             "按时长预约的项目只有开放时间段，没有名额和 slot_minutes",
             "an interval offering has windows only: neither places nor slot_minutes",
         )
+    if offering.shape == "interval" and content.needs:
+        raise invalid(
+            "needs",
+            "按时长预约的项目不占用配套名额，请把配套的人或物加为场地（resources）",
+            "an interval offering takes no supplies; add who or what it needs as resources of another role",
+        )
     if (offering.shape == "seated") != (content.seat_map is not None):
         raise invalid(
-            "/seat_map", "选座项目、且只有选座项目要填座位图", "seated offerings name a seat map, no others"
+            "seat_map", "选座项目、且只有选座项目要填座位图", "seated offerings name a seat map, no others"
         )
     if offering.shape == "seated" and content.places:
-        raise invalid("/places", "名额由座位图决定", "the seat map says how many places there are")
+        raise invalid("places", "名额由座位图决定", "the seat map says how many places there are")
     if offering.capacity_authority == "allotted" and content.places:
-        raise invalid("/places", "名额随每批借入号源而来", "places come with each block that is lent")
+        raise invalid("places", "名额随每批借入号源而来", "places come with each block that is lent")
     if content.slot_minutes is not None and content.length_minutes // content.slot_minutes > MOST_SLOTS_A_DAY:
-        raise invalid("/slot_minutes", "一天的时段太多", "too many slots a day")
+        raise invalid("slot_minutes", "一天的时段太多", "too many slots a day")
     known = {GENERAL, *read_rules(offering.rules).tiers}
     for tier in content.places:
         if tier not in known:
             raise invalid(
-                f"/places/{tier}",
+                f"places/{tier}",
                 f"项目没有这类名额，可用：{'、'.join(sorted(known))}",
                 f"the offering has no such tier; there are {', '.join(sorted(known))}",
             )
@@ -210,13 +216,13 @@ async def _check(session: AsyncSession, actor: Actor, held: HeldOffering, conten
         select(func.count()).where(Seat.site_id == offering.site_id, Seat.map == content.seat_map)
     ):
         raise invalid(
-            "/seat_map", "服务点没有这张座位图，请先上传", "the site has no such seat map; put one first"
+            "seat_map", "服务点没有这张座位图，请先上传", "the site has no such seat map; put one first"
         )
     for at, need in enumerate(content.needs):
         supply = await session.get(Offering, need.offering_id)
         if supply is None or supply.kind != "supply" or offering.kind == "supply":
             raise invalid(
-                f"/needs/{at}/offering_id",
+                f"needs/{at}/offering_id",
                 "应为一个配套资源（supply）项目",
                 "this is to be a supply offering",
             )
@@ -224,7 +230,7 @@ async def _check(session: AsyncSession, actor: Actor, held: HeldOffering, conten
             require_at(actor, ACTION, await place_of(session, site_id=supply.site_id))
         if unknown := set(need.modes) - set(offering.modes):
             raise invalid(
-                f"/needs/{at}/modes",
+                f"needs/{at}/modes",
                 f"项目没有这种方式：{'、'.join(sorted(unknown))}",
                 f"the offering has no such mode: {', '.join(sorted(unknown))}",
             )
@@ -254,8 +260,8 @@ def _done(generated: Generated) -> dict[str, int]:
     }
 
 
-def invalid(pointer: str, zh: str, en: str) -> TemplateInvalid:
+def invalid(field: str, zh: str, en: str) -> TemplateInvalid:
     """Names the field."""
     return TemplateInvalid(
-        f"{zh}。", f"{en[0].upper()}{en[1:]}.", errors=[{"pointer": pointer, "reason": f"{zh} / {en}"}]
+        f"{zh}。", f"{en[0].upper()}{en[1:]}.", errors=[{"field": field, "reason": f"{zh} / {en}"}]
     )

@@ -20,7 +20,7 @@ from booking.rules import eligibility
 from booking.rules.eligibility import Who
 from booking.rules.limits import Quota, quotas_of
 from booking.rules.pricing import Price, price_of
-from core.actor import Actor
+from core.actor import Actor, Channel
 from core.keyring import KeyRing
 from core.permissions import require_at
 from geo.sites.places import place_of
@@ -69,29 +69,34 @@ async def entitle(
     person_id: UUID | None,
     party_size: int,
     mode: str | None,
+    channel: Channel | None = None,
     now: datetime,
 ) -> Entitlement:
     """Lock the person, and say what they may have. The desk acts for anybody; others for themselves and by delegation.
+
+    ``channel``: whose places count, when it is not the actor's, as where we move somebody ourselves.
 
     Raises PersonNotFound, DelegationInsufficient, NotAllowed, InvalidWish, AssuranceNeeded, NotEligible.
     """
     offering = target.offering
     check_wish(offering, party_size=party_size, mode=mode)
-    at_desk = actor.channel in DESK_CHANNELS
+    channel = channel or actor.channel
+    at_desk = actor.channel in DESK_CHANNELS or actor.is_system
     if at_desk:
         require_at(actor, "desk.run", await place_of(session, site_id=offering.site_id))
     person = None
     if person_id is not None:
         await session.execute(LOCK, {"person_id": person_id})  # first in the order of locks
         person = await _person(session, actor, target, person_id, at_desk=at_desk, now=now)
-    elif actor.channel != "counter":
+    elif channel != "counter":
         raise PersonNotFound("请说明为谁预约。", "Say for whom.")
-    who = Who(channel=actor.channel, assurance=actor.assurance)
+    who = Who(channel=channel, assurance=actor.assurance)
     if person is not None:
         if not at_desk:
             require_assurance(offering, actor, person)
         if target.rules.ask_about_person:
-            who = await who_is(session, ring=ring, target=target, person=person, actor=actor)
+            known = await who_is(session, ring=ring, target=target, person=person, actor=actor)
+            who = replace(known, channel=channel)
             reason = eligibility.check(target.rules.eligibility, who)
             if reason is not None:
                 raise NotEligible(

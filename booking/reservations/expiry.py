@@ -83,19 +83,12 @@ async def _expire(session: AsyncSession, one: Reservation, *, now: datetime) -> 
     await step(session, SYSTEM, one, state="expired", why="hold_over", tell=tell, now=now)
 
 
-async def expire_due(session: AsyncSession, *, now: datetime) -> int:
-    """Expire what is due of the slot whose hold ran out first; 0 when there is none. One transaction a slot.
-
-    Uses reservation_expires_at_idx.
-    """
-    slot_id = await session.scalar(
-        select(Reservation.slot_id)
-        .where(Reservation.state == "held", Reservation.expires_at <= now)
-        .order_by(Reservation.expires_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)  # one that somebody is deciding about keeps no others waiting
+async def next_due(session: AsyncSession, *, but: Collection[UUID] = (), now: datetime) -> UUID | None:
+    """The slot whose hold ran out first, of all others than ``but``. Uses reservation_expires_at_idx."""
+    query = select(Reservation.slot_id).where(
+        Reservation.state == "held", Reservation.expires_at <= now, Reservation.slot_id.not_in(but)
     )
-    return 0 if slot_id is None else await expire_slot(session, slot_id=slot_id, now=now)
+    return await session.scalar(query.order_by(Reservation.expires_at).limit(1))
 
 
 async def expire_slot(session: AsyncSession, *, slot_id: UUID, now: datetime) -> int:

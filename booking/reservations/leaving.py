@@ -22,9 +22,15 @@ async def cancel_all(session: AsyncSession, actor: Actor, *, person_id: UUID, wh
         .where(WaitlistEntry.person_id == person_id, WaitlistEntry.state == "waiting")
         .values(state="left", decided_at=now)
     )
+    # One that is being booked just now is locked before the person: it ends itself when it finds them gone.
+    standing = (
+        select(StandingBooking.id)
+        .where(StandingBooking.person_id == person_id, StandingBooking.state == "active")
+        .with_for_update(skip_locked=True)
+    )
     await session.execute(
         update(StandingBooking)
-        .where(StandingBooking.person_id == person_id, StandingBooking.state == "active")
+        .where(StandingBooking.id.in_((await session.scalars(standing)).all()))
         .values(state="ended", ended_at=now)
     )
     ahead = await session.scalars(

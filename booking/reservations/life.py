@@ -13,7 +13,7 @@ from booking.models import Offering, Reservation
 from booking.recording.targets import DESK_CHANNELS
 from booking.reservations import states
 from booking.reservations.find import get_reservation
-from booking.reservations.steps import give_back, lock_places, require_not_over, settle_offer, step
+from booking.reservations.steps import cut_off, give_back, lock_places, require_not_over, settle_offer, step
 from booking.rules.reading import read_rules
 from booking.waitlist.promote import promote
 from core.actor import Actor
@@ -63,11 +63,11 @@ async def cancel(
     by_person = actor.channel not in DESK_CHANNELS and not actor.is_system
     if by_person and now >= one.starts_at:
         raise TooLate("已经开始，请联系服务点。", "It has begun; ask the site.")
-    late = now > one.starts_at - timedelta(minutes=offering.cancel_minutes_before)
+    late = now > cut_off(one, offering)
     was_held = one.state == "held"
     claims = await lock_places(session, one)
     waited = await give_back(session, one, claims, now=now)
-    await settle_offer(session, one.id, "declined", now=now)
+    await settle_offer(session, one.id, "closed" if actor.is_system else "declined", now=now)
     await step(session, actor, one, state="cancelled", why=why, tell=tell, now=now)
     if waited:
         await promote(session, slot_ids=[one.slot_id], now=now)

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Buckets, Claim, choose
-from booking.capacity.seats import claims_for, find_best, find_named
-from booking.errors import SlotFull
+from booking.capacity.seats import WHEELCHAIR, claims_for, find_best, find_named
+from booking.errors import InvalidWish, SlotFull
 from booking.recording.alternatives import next_free
 from booking.recording.targets import Target, needs_of
 
@@ -51,6 +51,11 @@ async def find_places(
             if seat_ids
             else await find_best(session, slot_id=slot_id, party_size=party_size, wheelchair=wheelchair)
         )
+        if seat_ids and seats is not None and wheelchair != any(seat.kind == WHEELCHAIR for seat in seats):
+            raise InvalidWish(
+                "轮椅位请注明 wheelchair，且只给需要的人。",
+                "A wheelchair space goes with `wheelchair`, and is for those who need one.",
+            )
         claims = None if seats is None else _fitting(buckets, claims_for(slot_id, seats))
     else:
         claims = choose(buckets, slot_id=slot_id, tiers=tiers, places=party_size, now=now)

@@ -1,6 +1,7 @@
 """Moving a reservation to another time: the new place is taken before the old one is freed, in one transaction."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -12,8 +13,8 @@ from booking.capacity.seats import claims_for, find_named, free_seats, take_seat
 from booking.capacity.spans import check_span, free_spans, lock_resources, pick_resources, take_spans
 from booking.errors import InvalidWish, TooLate
 from booking.events import Kind
-from booking.models import Reservation, ResourceSpan
-from booking.recording.entitlement import Entitlement, entitle
+from booking.models import Offering, Reservation, ResourceSpan
+from booking.recording.entitlement import Entitlement, details_of, entitle
 from booking.recording.record import CODES_TRIED, bind_person, is_code_taken, new_code, noted, refusals
 from booking.recording.targets import (
     DESK_CHANNELS,
@@ -26,10 +27,9 @@ from booking.reservations import states
 from booking.reservations.expiry import lock_fresh
 from booking.reservations.find import get_reservation
 from booking.reservations.places import find_places
-from booking.reservations.steps import freeing, is_waited_for, release_person, require_not_over, step
-from booking.rules.reading import GENERAL
+from booking.reservations.steps import cut_off, freeing, is_waited_for, release_person, require_not_over, step
 from booking.waitlist.promote import promote
-from core.actor import Actor
+from core.actor import Actor, Channel
 from core.keyring import KeyRing
 
 
@@ -58,8 +58,9 @@ async def reschedule(
     require_not_over(one, now=now)
     if one.state == "held" and "waitlist" in one.details:
         raise InvalidWish("请先接受候补名额，再改期。", "Accept the offer first, then move it.")
-    if now >= one.starts_at and actor.channel not in DESK_CHANNELS and not actor.is_system:
-        raise TooLate("已经开始，不能改期。", "It has begun and cannot be moved.")
+    at_desk = actor.channel in DESK_CHANNELS or actor.is_system
+    if not at_desk:
+        await _require_in_time(session, one, now=now)
     if slot_id is None and starts_at is not None and ends_at is not None:
         slot_id = await find_window(
             session, offering_id=one.offering_id, starts_at=starts_at, ends_at=ends_at
@@ -67,30 +68,30 @@ async def reschedule(
     target = await load_target(session, slot_id=slot_id or one.slot_id)
     if target.offering.id != one.offering_id and not actor.is_system:
         raise InvalidWish("只能改到同一项目的其他时段。", "Only to another time of the same offering.")
-    if actor.is_system:
-        entitled = None
-    else:
+    if not actor.is_system:
         require_bookable(target, actor, now=now)
-        entitled = await entitle(
-            session,
-            actor,
-            ring=ring,
-            target=target,
-            person_id=one.person_id,
-            party_size=one.party_size,
-            mode=one.mode,
-            now=now,
-        )
+    entitled = await entitle(
+        session,
+        actor,
+        ring=ring,
+        target=target,
+        person_id=one.person_id,
+        party_size=one.party_size,
+        mode=one.mode,
+        channel=cast(Channel, one.channel) if actor.is_system else actor.channel,
+        now=now,
+    )
     if target.offering.shape == "interval":
         waited = False
-        await _move_span(session, one, target, starts_at, ends_at, resource_id, now=now)
+        await _move_span(session, one, target, starts_at, ends_at, resource_id, at_desk=at_desk, now=now)
     else:
         waited = await _move_places(session, one, target, entitled, seats, now=now)
     old_slot_id = one.slot_id
     if target.slot.id != old_slot_id:
         await _rename(session, one, target)
-    if entitled is not None:
-        one.price_fen = entitled.price.fen
+    one.price_fen = entitled.price.fen
+    kept = {name: value for name, value in one.details.items() if name not in ("price", "spared")}
+    one.details = kept | details_of(target, entitled, wheelchair=bool(kept.get("wheelchair")))
     await _rebind(session, one, target, entitled)
     await step(session, actor, one, state=one.state, why=why, tell=tell, now=now)
     if waited:
@@ -98,11 +99,22 @@ async def reschedule(
     return one
 
 
+async def _require_in_time(session: AsyncSession, one: Reservation, *, now: datetime) -> None:
+    """Raises TooLate after the cut-off, when cancelling counts as late: moving it away is no way around that."""
+    offering = await session.get_one(Offering, one.offering_id)
+    if one.state == "confirmed" and now > cut_off(one, offering):
+        raise TooLate(
+            "已过改期时间；如不能来，请取消。", "It is too late to move it; cancel it if you cannot come."
+        )
+    if now >= one.starts_at:
+        raise TooLate("已经开始，不能改期。", "It has begun and cannot be moved.")
+
+
 async def _move_places(
     session: AsyncSession,
     one: Reservation,
     target: Target,
-    entitled: Entitlement | None,
+    entitled: Entitlement,
     seat_ids: tuple[UUID, ...],
     *,
     now: datetime,
@@ -121,7 +133,7 @@ async def _move_places(
         session,
         target,
         buckets,
-        tiers=(GENERAL,) if entitled is None else entitled.tiers,
+        tiers=entitled.tiers,
         party_size=one.party_size,
         mode=one.mode,
         seat_ids=seat_ids,
@@ -175,11 +187,12 @@ async def _move_span(
     ends_at: datetime | None,
     resource_id: UUID | None,
     *,
+    at_desk: bool,
     now: datetime,
 ) -> None:
     if starts_at is None or ends_at is None:
         raise InvalidWish("请选择开始和结束时间。", "Say from when to when.")
-    check_span(target.offering, target.slot, starts_at, ends_at)
+    check_span(target.offering, target.slot, starts_at, ends_at, at_desk=at_desk, now=now)
     candidates = await lock_resources(session, offering_id=target.offering.id)
     await lock_fresh(session, {target.slot.id}, person_id=one.person_id, now=now)
     had = select(ResourceSpan.resource_id).where(ResourceSpan.reservation_id == one.id)
@@ -213,9 +226,7 @@ async def _rename(session: AsyncSession, one: Reservation, target: Target) -> No
     await session.refresh(one, list(said))
 
 
-async def _rebind(
-    session: AsyncSession, one: Reservation, target: Target, entitled: Entitlement | None
-) -> None:
+async def _rebind(session: AsyncSession, one: Reservation, target: Target, entitled: Entitlement) -> None:
     """Bind the person to the new time in place of the old, and count it in the new periods."""
     if target.offering.shape != "interval":
         one.starts_at, one.ends_at = target.slot.starts_at, target.slot.ends_at
@@ -223,6 +234,5 @@ async def _rebind(
     await release_person(session, one)
     if one.person_id is None:
         return
-    quotas = () if entitled is None else entitled.quotas
-    await bind_person(session, one, quotas=quotas, exclusive=target.offering.exclusive)
-    one.details = {**one.details, "quotas": noted(quotas)}
+    await bind_person(session, one, quotas=entitled.quotas, exclusive=target.offering.exclusive)
+    one.details = {**one.details, "quotas": noted(entitled.quotas)}

@@ -114,7 +114,14 @@ async def _reserve_span(
 ) -> Reservation:
     assert wish.starts_at is not None
     assert wish.ends_at is not None
-    check_span(target.offering, target.slot, wish.starts_at, wish.ends_at)
+    check_span(
+        target.offering,
+        target.slot,
+        wish.starts_at,
+        wish.ends_at,
+        at_desk=actor.channel in DESK_CHANNELS,
+        now=now,
+    )
     candidates = await lock_resources(session, offering_id=target.offering.id)
     await lock_fresh(session, {target.slot.id}, person_id=wish.person_id, now=now)
     chosen = await pick_resources(

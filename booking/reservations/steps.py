@@ -1,7 +1,7 @@
 """What every change of a reservation has in common: its history, its places, who is told."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
@@ -12,7 +12,7 @@ from booking.capacity.seats import free_seats
 from booking.capacity.spans import free_spans
 from booking.errors import HoldExpired
 from booking.events import Kind, emit, said_of
-from booking.models import PersonCommitment, Reservation, ReservationStep, WaitlistEntry
+from booking.models import Offering, PersonCommitment, Reservation, ReservationStep, WaitlistEntry
 from booking.recording.record import booker_of
 from core.actor import Actor
 
@@ -70,6 +70,11 @@ def require_not_over(reservation: Reservation, *, now: datetime) -> None:
         reservation.state == "held" and ends_at is not None and ends_at <= now
     ):
         raise HoldExpired("请重新预约。", "Please book again.")
+
+
+def cut_off(reservation: Reservation, offering: Offering) -> datetime:
+    """Until then it can be moved, and cancelled without counting as late."""
+    return reservation.starts_at - timedelta(minutes=offering.cancel_minutes_before)
 
 
 async def lock_places(session: AsyncSession, reservation: Reservation) -> list[Claim]:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Literal, cast
 from uuid import UUID
 
-from psycopg import errors as pg
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +18,7 @@ from booking.capacity.seats import FreeSeat, claims_for, find_best, take_seats
 from booking.errors import LimitReached, PersonBusy
 from booking.events import emit
 from booking.models import Offering, Reservation, Slot, WaitlistEntry
-from booking.recording.record import CODE_TAKEN, Draft, booker_of, new_code, record
+from booking.recording.record import Draft, booker_of, record
 from booking.recording.targets import needs_of
 from booking.rules.limits import quotas_of
 from booking.rules.reading import Rules, read_rules
@@ -27,17 +26,24 @@ from booking.waitlist.rule import offered_until, strict_until
 from booking.waitlist.settling import settle
 from core.actor import SYSTEM, Channel
 
-CODES_TRIED = 5
 # Too few places; places, but not what else it takes; or what it takes is locked by somebody whom we may not wait for.
 Misfit = Literal["too_few", "no_supplies", "busy"]
 
 # Persons come before buckets in the order of locks, and we hold buckets: whoever is busy elsewhere is not waited for.
-LOCK_PERSON = text("select erased_at is null from person where id = :person_id for no key update skip locked")
+# So is whoever has a hold that ran out and still binds them: ending it takes locks that come before ours.
+LOCK_PERSON = text(
+    """
+    select erased_at is null from person where id = :person_id and not exists (
+        select from reservation where person_id = :person_id and state = 'held' and expires_at <= :now
+    ) for no key update skip locked
+    """
+)
 # The same goes for supply slots, whose turn may be before ours.
 LOCK_SUPPLY = text(
     """
-    select slot_id, tier, capacity, held, confirmed, set_aside, released_at from slot_bucket
-    where slot_id = any(:slot_ids) order by slot_id, tier for update skip locked
+    select slot_id, tier, capacity, held, confirmed, set_aside, released_at, slot.state = 'closed' as closed
+    from slot_bucket join slot on slot.id = slot_bucket.slot_id
+    where slot_id = any(:slot_ids) order by slot_id, tier for update of slot_bucket skip locked
     """
 )
 COUNT_SUPPLY = text("select count(*) from slot_bucket where slot_id = any(:slot_ids)")
@@ -153,7 +159,8 @@ async def _walk(session: AsyncSession, walk: _Walk, waiting: Iterable[WaitlistEn
             walk.kept |= mine
         if fit == "too_few" or fit == "no_supplies":
             continue
-        alive = None if fit == "busy" else await session.scalar(LOCK_PERSON, {"person_id": entry.person_id})
+        who = {"person_id": entry.person_id, "now": walk.now}
+        alive = None if fit == "busy" else await session.scalar(LOCK_PERSON, who)
         if fit == "busy" or alive is None:
             walk.kept |= set(walk.buckets)
             break
@@ -241,8 +248,9 @@ async def _offer(session: AsyncSession, walk: _Walk, entry: WaitlistEntry, fit: 
         why="waitlist",
         tells=False,  # waitlist_offer says more
     )
+    as_joined = replace(SYSTEM, channel=cast(Channel, entry.channel))
     try:
-        reservation = await _record(session, entry, draft, walk.now)
+        reservation = await record(session, as_joined, draft, now=walk.now)
     except (PersonBusy, LimitReached) as error:
         return error.code
     await move(session, [*walk.take(fit.claims), *fit.supplies], reservation_id=reservation.id, now=walk.now)
@@ -265,21 +273,6 @@ async def _offer(session: AsyncSession, walk: _Walk, entry: WaitlistEntry, fit: 
         now=walk.now,
     )
     return None
-
-
-async def _record(session: AsyncSession, entry: WaitlistEntry, draft: Draft, now: datetime) -> Reservation:
-    """In a savepoint: what refuses is a constraint. Another code is drawn when somebody has the same."""
-    for _ in range(CODES_TRIED):
-        try:
-            async with session.begin_nested():
-                return await record(
-                    session, replace(SYSTEM, channel=cast(Channel, entry.channel)), draft, now=now
-                )
-        except pg.UniqueViolation as error:
-            if error.diag.constraint_name != CODE_TAKEN:
-                raise
-            draft = replace(draft, code=new_code())
-    raise AssertionError("no code is left for this slot")
 
 
 async def _pass(session: AsyncSession, entry: WaitlistEntry, reason: str, now: datetime) -> None:

@@ -1,8 +1,9 @@
 """A slot's queue: joining it and leaving it, under the locks of the slot's buckets."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, text, tuple_
@@ -22,7 +23,7 @@ from booking.errors import (
     WrongEntryState,
 )
 from booking.events import emit
-from booking.models import Offering, PersonCommitment, PersonQuota, Slot, WaitlistEntry
+from booking.models import Offering, PersonCommitment, PersonQuota, Reservation, Slot, WaitlistEntry
 from booking.people.delegations import allows, reach
 from booking.recording.entitlement import Entitlement, details_of, entitle
 from booking.recording.record import booker_of
@@ -99,7 +100,7 @@ async def join(
     assert entitled.person is not None
     if actor.channel not in DESK_CHANNELS:
         await check_blocked(session, person_id=wish.person_id, target=target, who=entitled.who, now=now)
-    await _check_free(session, target, entitled, person_id=wish.person_id)
+    await _check_free(session, target, entitled, person_id=wish.person_id, now=now)
     mode = wish.mode or (offering.modes[0] if len(offering.modes) == 1 else None)
     entry = WaitlistEntry(
         slot_id=slot.id,
@@ -210,26 +211,39 @@ def _tiers(target: Target, wish: Joining, entitled: Entitlement) -> tuple[str, .
 
 
 async def _check_free(
-    session: AsyncSession, target: Target, entitled: Entitlement, *, person_id: UUID
+    session: AsyncSession, target: Target, entitled: Entitlement, *, person_id: UUID, now: datetime
 ) -> None:
-    """Raises PersonBusy, LimitReached: whoever could not take an offer need not wait for one. Constraints guard it later."""
+    """Raises PersonBusy, LimitReached: whoever could not take an offer need not wait for one. Constraints guard it later.
+
+    Holds that ran out bind nobody, whether or not they were ended already.
+    """
     slot = target.slot
+    query = select(Reservation).where(
+        Reservation.person_id == person_id, Reservation.state == "held", Reservation.expires_at <= now
+    )
+    over = (await session.scalars(query)).all()
     if target.offering.exclusive:
         span = func.tstzrange(slot.starts_at, slot.ends_at)
-        query = select(PersonCommitment.id).where(
-            PersonCommitment.person_id == person_id, PersonCommitment.during.op("&&")(span)
+        busy = select(PersonCommitment.id).where(
+            PersonCommitment.person_id == person_id,
+            PersonCommitment.during.op("&&")(span),
+            PersonCommitment.subject_id.not_in([one.id for one in over]),
         )
-        if await session.scalar(query.limit(1)) is not None:
+        if await session.scalar(busy.limit(1)) is not None:
             raise PersonBusy("请先取消或改期那个预约。", "Cancel or move that one first.")
     most = {(one.scope, one.period_on): one.most for one in entitled.quotas}
+    freed = Counter(
+        (scope, date.fromisoformat(day)) for one in over for scope, day in one.details.get("quotas", ())
+    )
     used = await session.execute(
         select(PersonQuota.scope, PersonQuota.period_on, PersonQuota.used).where(
             PersonQuota.person_id == person_id,
             tuple_(PersonQuota.scope, PersonQuota.period_on).in_(list(most)),
         )
     )
-    if any(row.used >= most[row.scope, row.period_on] for row in used):
-        raise LimitReached("请改约其他日期。", "Choose another date.")
+    for scope, period_on, count in used:
+        if count - freed[scope, period_on] >= most[scope, period_on]:
+            raise LimitReached("请改约其他日期。", "Choose another date.")
 
 
 async def _check_waiting(session: AsyncSession, entry: WaitlistEntry) -> None:

@@ -14,7 +14,7 @@ from booking.capacity.buckets import Move, move
 from booking.errors import SlotFull
 from booking.models import Event, Reservation, Slot, WaitlistEntry
 from booking.recording.entitlement import LOCK
-from booking.reservations.expiry import expire_due
+from booking.reservations.expiry import expire_slot
 from booking.reservations.life import cancel
 from booking.reservations.offers import accept_offer, decline_offer
 from booking.reservations.reserve import Wish, reserve
@@ -270,7 +270,7 @@ async def act(one: Hall, who, choice: random.Random) -> str:
                 case 3 if booked:
                     await cancel(session, who.actor, reservation_id=booked, now=now)
                 case 4:
-                    await expire_due(session, now=now)
+                    await expire_slot(session, slot_id=one.slot_id, now=now)
                 case 5:
                     await sweep(session, slot_id=one.slot_id, now=now)
                 case 6:

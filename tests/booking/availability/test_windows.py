@@ -163,3 +163,10 @@ async def test_who_is_busy_part_of_the_time_can_book_the_rest(world):
     await reserve(world.session, who.actor, ring=world.ring, wish=wish, now=NOW)
     assert await world.window_reasons(offering, who) == ["busy"]
     assert await world.window_reasons(offering) == ["ok"]
+
+
+def test_what_begins_too_soon_to_be_booked_is_not_shown():
+    lead = Grid(HALF, HOUR, timedelta(minutes=20))
+    for minutes, first in ((-20, 1), (-21, 0), (9, 1), (10, 2)):
+        _, found = free("........", now=NOON + timedelta(minutes=minutes), grid=lead)
+        assert found[0].starts_at == NOON + first * HALF, minutes

@@ -15,7 +15,7 @@ from booking.closing.settle import (
 from booking.closing.sites import close_slots_of_all, close_slots_of_site
 from booking.closing.slots import close_slot
 from booking.errors import SlotClosed
-from booking.models import Event, PersonCommitment, Slot
+from booking.models import Event, PersonCommitment, Slot, SlotNeed
 from booking.offerings.closed_texts import SITE_CLOSED, SITE_INACTIVE
 from booking.offerings.errors import SlotInvalid, SlotOver
 from booking.reservations.life import check_in
@@ -224,3 +224,33 @@ async def test_what_cannot_be_closed_or_moved_there(session, sites, clerk):
     await close(await clerk(sites[0]), move_to=target.id)
     with pytest.raises(SlotOver):
         await close()
+
+
+async def test_who_needs_a_supply_that_is_closed_is_cancelled_and_told_and_nobody_else(
+    session, sites, ring, book
+):
+    riders = await offer(session, sites[0], pattern(), kind="supply")
+    lunch = await offer(session, sites[0], pattern(), modes=["dine_in", "delivery"])
+    carried, eaten_here = (await slots_of(session, lunch))[:2]
+    supply = (await slots_of(session, riders))[0]
+    for slot in (carried, eaten_here):
+        session.add(SlotNeed(slot_id=slot.id, needs_slot_id=supply.id, per="booking", modes=["delivery"]))
+    await session.flush()
+    delivered = await book(carried, mode="delivery")
+    there = await book(eaten_here, mode="dine_in")
+    await close_slot(session, SYSTEM, slot_id=supply.id, reason="骑手请假", now=NOW)
+    assert await settle(session, ring) == ["cancelled"]
+    for one in (delivered, there):
+        await session.refresh(one)
+    assert (delivered.state, there.state) == ("cancelled", "confirmed")
+    (event,) = await events(session, "slot_closed")
+    assert (event.subject_id, event.data["reason"]) == (delivered.id, "骑手请假")
+
+
+async def test_those_that_begin_first_are_settled_first(session, sites):
+    offering = await offer(session, sites[0], pattern())
+    first, second = (await slots_of(session, offering))[:2]
+    for slot in (second, first):
+        await close_slot(session, SYSTEM, slot_id=slot.id, reason="检修", now=NOW)
+    assert await find_unsettled(session) == [first.id, second.id]
+    assert await find_unsettled(session, but=[first.id]) == [second.id]

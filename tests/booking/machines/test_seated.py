@@ -100,20 +100,28 @@ class Seated(RuleBasedStateMachine):
             self.check_given(hall, seats, party, wheelchair, run)
             self.keep(made.id, hall, seats, wheelchair)
 
-    @rule(hall=halls, chosen=st.lists(any_of, min_size=1, max_size=4, unique_by=lambda at: at % 12))
-    def book_these(self, hall, chosen):
+    @rule(
+        hall=halls,
+        chosen=st.lists(any_of, min_size=1, max_size=4, unique_by=lambda at: at % 12),
+        honest=st.booleans(),
+    )
+    def book_these(self, hall, chosen, honest):
+        """A wheelchair space is had by who says that it is needed, and by nobody else."""
         seats = [sorted(self.seats[hall])[at % 12] for at in chosen]
+        wheelchair = any(self.sign(seat) == "w" for seat in seats)
         wish = Wish(
             self.resident.person_id,
             self.halls[hall].id,
             party_size=len(seats),
             seats=tuple(self.seats[hall][seat] for seat in seats),
+            wheelchair=wheelchair == honest,
         )
         told, made = self.book(wish)
-        assert told == ("seat-taken" if set(seats) & set(self.taken[hall]) else "ok")
+        free = not set(seats) & set(self.taken[hall])
+        assert told == ("seat-taken" if not free else "ok" if honest else "invalid-wish")
         if made is not None:
             assert sorted(self.given(made.id, hall)) == sorted(seats)
-            self.keep(made.id, hall, seats, False)
+            self.keep(made.id, hall, seats, wheelchair)
 
     def book(self, wish):
         return self.house.tell(

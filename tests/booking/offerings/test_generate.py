@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from booking.models import OfferingTemplate, Slot, SlotBucket, SlotNeed, SlotSeat, SlotWarning
+from booking.offerings.edit import edit_offering
 from booking.offerings.errors import TemplateInvalid
 from booking.offerings.generate import find_templates, generate_slots
 from booking.offerings.input import NeedIn, SeatIn
@@ -193,7 +194,7 @@ async def test_a_need_must_be_a_supply(session, sites):
     other = await offer(session, sites[0], pattern())
     with pytest.raises(TemplateInvalid) as error:
         await offer(session, sites[0], pattern(needs=(NeedIn(offering_id=other.id),)))
-    assert error.value.fields["errors"][0]["pointer"] == "/needs/0/offering_id"
+    assert error.value.fields["errors"][0]["field"] == "needs/0/offering_id"
 
 
 async def test_seated_slots_have_their_seats_and_two_buckets(session, sites):
@@ -227,3 +228,33 @@ async def test_templates_that_ended_are_not_looked_at(session, sites):
         update(OfferingTemplate).where(OfferingTemplate.offering_id == offering.id).values(ended_at=NOW)
     )
     assert await find_templates(session, now=NOW) == []
+
+
+async def test_a_window_can_be_booked_in_until_its_own_end(session, sites):
+    """Each span closes before its own start; a court is booked on its own day."""
+    lengths = {"granularity_minutes": 30, "shortest_minutes": 30, "longest_minutes": 60}
+    hour = {"kind": "venue", "shape": "interval", "closes_minutes_before": 60, **lengths}
+    offering = await offer(session, sites[0], pattern(places={}), **hour)
+    (slot, *_) = await slots_of(session, offering)
+    assert slot.closes_at == slot.ends_at - timedelta(minutes=60)
+    content = lunch(**{**hour, "closes_minutes_before": 15})
+    await edit_offering(
+        session, SYSTEM, offering_id=offering.id, version=offering.version, content=content, now=NOW
+    )
+    (slot, *_) = await slots_of(session, offering)
+    assert slot.closes_at == slot.ends_at - timedelta(minutes=15)
+
+
+async def test_an_interval_offering_names_roles_and_no_supplies(session, sites):
+    lengths = {"granularity_minutes": 30, "shortest_minutes": 30, "longest_minutes": 60}
+    riders = await offer(session, sites[0], pattern(), kind="supply")
+    with pytest.raises(TemplateInvalid) as refused:
+        await offer(
+            session,
+            sites[0],
+            pattern(places={}, needs=[{"offering_id": riders.id, "per": "booking"}]),
+            kind="venue",
+            shape="interval",
+            **lengths,
+        )
+    assert refused.value.fields["errors"][0]["field"] == "needs"

@@ -204,14 +204,14 @@ async def test_an_old_version_is_refused_with_what_others_did(session, sites):
 
 
 @pytest.mark.parametrize(
-    ("more", "pointer"),
+    ("more", "field"),
     [
-        ({"places": {"elder": 3}}, "/places/elder"),
-        ({"seat_map": "main"}, "/seat_map"),
+        ({"places": {"elder": 3}}, "places/elder"),
+        ({"seat_map": "main"}, "seat_map"),
     ],
 )
-async def test_a_template_must_suit_its_offering(session, sites, more, pointer):
+async def test_a_template_must_suit_its_offering(session, sites, more, field):
     offering = await offer(session, sites[0], pattern())
     with pytest.raises(TemplateInvalid) as error:
         await edit(session, offering, pattern(**more))
-    assert error.value.fields["errors"][0]["pointer"] == pointer
+    assert error.value.fields["errors"][0]["field"] == field

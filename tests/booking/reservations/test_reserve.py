@@ -9,7 +9,7 @@ from sqlalchemy import select
 from booking import errors
 from booking.models import Event, ReservationStep, SlotNeed
 from booking.people.errors import PersonNotFound
-from booking.reservations.expiry import expire_due
+from booking.reservations.expiry import expire_slot, next_due
 from booking.reservations.life import cancel, check_in, confirm, mark_no_show, undo
 from booking.reservations.reserve import Wish, reserve
 from core.permissions import NotAllowed
@@ -216,8 +216,12 @@ async def test_the_worker_frees_holds_that_ran_out(world, book):
     slot = await world.slot(await world.offering(), {"general": 2})
     for _ in range(2):
         await book(await world.resident(), slot, hold=True)
-    assert await expire_due(world.session, now=NOW + timedelta(seconds=299)) == 0
-    assert await expire_due(world.session, now=NOW + timedelta(seconds=300)) == 2
+    late = NOW + timedelta(seconds=300)
+    assert await next_due(world.session, now=late - timedelta(seconds=1)) is None
+    assert await next_due(world.session, but=[slot.id], now=late) is None
+    assert await next_due(world.session, now=late) == slot.id
+    assert await expire_slot(world.session, slot_id=slot.id, now=late - timedelta(seconds=1)) == 0
+    assert await expire_slot(world.session, slot_id=slot.id, now=late) == 2
     assert await world.counts(slot) == {"general": (0, 0, 0)}
 
 
@@ -263,3 +267,14 @@ async def test_somebody_elses_reservation_is_not_there(world, book):
     for act in (cancel, confirm):
         with pytest.raises(errors.ReservationNotFound):
             await act(world.session, li.actor, reservation_id=one.id, now=NOW)
+
+
+async def test_a_supply_that_is_closed_has_nothing_to_take_along(world, book):
+    slot = await world.slot(await world.offering(modes=["dine_in", "delivery"]), {"general": 5})
+    riders = await world.slot(await world.offering(kind="supply", title="骑手"), {"general": 5})
+    world.session.add(SlotNeed(slot_id=slot.id, needs_slot_id=riders.id, per="booking", modes=["delivery"]))
+    riders.state, riders.closed_reason, riders.closed_at = "closed", "骑手请假", NOW
+    await world.session.flush()
+    with pytest.raises(errors.SlotFull):
+        await book(await world.resident(), slot, mode="delivery")
+    await book(await world.resident(), slot, mode="dine_in")

@@ -229,3 +229,40 @@ async def test_a_held_span_that_ran_out_is_free(world, courts):
         now=one.expires_at,
     )
     assert again.state == "confirmed"
+
+
+async def test_a_court_is_booked_on_its_own_day_until_each_time_begins(world, courts):
+    offering, window, _ = courts
+    offering.closes_minutes_before = 30
+    window.closes_at = window.ends_at - HALF_HOUR
+    await world.session.flush()
+    half_past = NOON + HALF_HOUR
+
+    def book_at(who, start, now=half_past, actor=None):
+        starts_at = NOON + timedelta(minutes=start)
+        wish = Wish(
+            person_id=who.person_id,
+            offering_id=offering.id,
+            starts_at=starts_at,
+            ends_at=starts_at + HALF_HOUR,
+        )
+        return reserve(world.session, actor or who.actor, ring=world.ring, wish=wish, now=now)
+
+    wang = await world.resident()
+    with pytest.raises(errors.BookingClosed):
+        await book_at(wang, 60)
+    await book_at(wang, 90)
+    li = await world.resident()
+    await book_at(li, 30, actor=world.clerk())  # the desk, as long as it is not over
+    with pytest.raises(errors.BookingClosed):
+        await book_at(li, 0, actor=world.clerk())
+
+
+async def test_a_wheelchair_space_is_named_only_by_who_says_it_is_needed(world, hall):
+    slot, seats = hall
+    wang = await world.resident()
+    with pytest.raises(errors.InvalidWish):
+        await book(world, wang, slot, seats=(seats["2-1"],))
+    with pytest.raises(errors.InvalidWish):
+        await book(world, wang, slot, seats=(seats["1-1"],), wheelchair=True)
+    await book(world, wang, slot, seats=(seats["2-1"],), wheelchair=True)

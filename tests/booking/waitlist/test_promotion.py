@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from booking import errors
 from booking.models import Event, Offering, Reservation, SlotBucket, SlotNeed
-from booking.reservations.expiry import expire_due
+from booking.reservations.expiry import expire_slot
 from booking.reservations.life import confirm
 from booking.reservations.reschedule import reschedule
 from booking.waitlist.settling import close_queues
@@ -86,7 +86,7 @@ async def test_when_nobody_waits_any_more_places_are_free_for_all(world, queue):
     entry = await queue.wait(slot)
     await queue.cancel(one)
     queue.now = NOW + timedelta(minutes=31)
-    assert await expire_due(world.session, now=queue.now) == 1
+    assert await expire_slot(world.session, slot_id=slot.id, now=queue.now) == 1
     assert await world.counts(slot) == {"general": (0, 0, 0)}
     assert await queue.states(entry) == ["expired"]
     assert (await queue.book(slot)).state == "confirmed"
@@ -330,3 +330,20 @@ async def test_places_come_from_what_is_set_aside_before_what_is_free(world, que
     await queue.cancel(many)
     assert await queue.states(party) == ["offered"]
     assert await world.counts(slot) == {"general": (3, 0, 0)}
+
+
+async def test_a_hold_of_theirs_that_ran_out_costs_nobody_their_turn(world, queue):
+    """Nor keeps them from waiting: it binds nobody, also before anybody has ended it."""
+    slot, (one,) = await full(world, queue, 1)
+    other = await world.slot(await world.offering(), {"general": 1})
+    waiting = await world.resident()
+    await queue.book(other, who=waiting, hold=True)
+    queue.now = NOW + timedelta(minutes=6)
+    entry = await queue.wait(slot, who=waiting)
+    behind = await queue.wait(slot)
+    await queue.cancel(one)
+    assert await queue.states(entry, behind) == ["waiting", "waiting"]
+    assert await world.counts(slot) == {"general": (0, 0, 1)}
+    await expire_slot(world.session, slot_id=other.id, now=queue.now)
+    await sweep(world.session, slot_id=slot.id, now=queue.now)
+    assert await queue.states(entry, behind) == ["offered", "waiting"]
