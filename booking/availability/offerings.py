@@ -21,7 +21,7 @@ from geo.nearby.segment import Chosen
 CARD = """
 select offering.id, offering.site_id, offering.kind, offering.shape, offering.capacity_authority, offering.status,
     offering.modes, offering.exclusive, offering.assurance, offering.rules, offering.granularity_minutes,
-    offering.shortest_minutes, site.zone
+    offering.shortest_minutes, offering.closes_minutes_before, site.zone
 from offering join site on site.id = offering.site_id
 where offering.id = %s and offering.status in ('active', 'paused') and offering.kind <> 'supply'
   and site.published_at is not null and site.status <> 'inactive'

@@ -156,7 +156,7 @@ def test_rules_are_said_in_words(city):
     answer = city.client.get(f"/v1/offerings/{offering.id}")
     said = [one["zh"] for one in answer.json()["rules_in_words"]]
     assert said == [
-        "提前 7 天起可预约",
+        "时段公布后即可预约",
         "开始前 90 分钟截止",
         "年满 60 周岁",
         "同类项目每天最多 1 次",
