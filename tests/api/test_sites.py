@@ -12,6 +12,7 @@ import shapely
 from api.schemas.locator import SiteOut, SitePage
 from geo.crs import Crs, from_wgs84
 from tests.api.conform import conforms
+from tests.api.running import serving
 
 GEOJSON = "application/geo+json"
 
@@ -101,11 +102,11 @@ def test_status_and_time_of_change_filter(api):
 
 
 @pytest.mark.parametrize("accept", ["application/json", GEOJSON])
-def test_no_site_is_lost_or_doubled_while_others_are_edited(edited, accept):
+def test_no_site_is_lost_or_doubled_while_others_are_edited(tmp_path, own_city_url, redis_url, accept):
     """Between any two pages another connection edits, moves, deletes and inserts sites."""
-    one, database_url = edited
     with (
-        psycopg.connect(database_url, autocommit=True) as editor,
+        serving(tmp_path / "log", database_url=own_city_url, redis_url=redis_url) as one,
+        psycopg.connect(own_city_url, autocommit=True) as editor,
         httpx.Client(base_url=one.url, headers={"Accept": accept}, trust_env=False) as api,
     ):
         before = [site_id for (site_id,) in editor.execute("select id::text from site order by id")]
