@@ -231,7 +231,7 @@ class DeskReservationOut(Out):
     price_fen: int | None
     tiers: list[str] = Field(description="whose places they have: general, elder, …")
     tags: list[str] = Field(description="those of the person that this offering's rules ask about")
-    needs: list[Literal["wheelchair", "companion"]]
+    needs: list[Literal["wheelchair"]]
     seats: list[str]
     resources: list[str]
     walk_in: bool

@@ -37,7 +37,6 @@ WORDS = {
     "pickup": "自取",
     "delivery": "送餐",
     "wheelchair": "轮椅",
-    "companion": "陪同",
     "checked_in": "已签到",
     "no_show": "未到",
 }

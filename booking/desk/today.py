@@ -70,7 +70,7 @@ class Entry:
     def needs(self) -> list[str]:
         """Codes of what to prepare."""
         details = self.reservation.details
-        return [name for name in ("wheelchair", "companion") if details.get(name)]
+        return ["wheelchair"] if details.get("wheelchair") else []
 
     def matches(self, sought: str) -> bool:
         """Whether it is what somebody at the desk says: the code, the end of the phone, or a part of the name."""
