@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -52,8 +53,17 @@ async def read_body(model: type[Parameters], request: Request) -> Parameters:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise RequestValidationError(
-            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)], body=body
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)],
+            body=_json(body),
         ) from error
+
+
+def _json(body: bytes) -> Any:
+    """What errors point into; nothing when it is no JSON."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def describe_query(model: type[BaseModel]) -> dict[str, Any]:

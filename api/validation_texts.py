@@ -21,7 +21,7 @@ TEXTS: Mapping[str, str] = {
     "literal_error": "只能是：{expected}",
     "string_too_short": "至少 {min_length} 个字符",
     "string_too_long": "最多 {max_length} 个字符",
-    "string_pattern_mismatch": "格式不对",
+    "string_pattern_mismatch": "格式应为 {pattern}",
     "too_long": "最多 {max_length} 项",
     "string_type": "必须是文字",
     "string_unicode": "含有无法保存的字符",

@@ -61,6 +61,21 @@ def test_the_same_key_books_once_and_is_answered_the_same(city):
     assert taken == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "pointers"),
+    [
+        ({}, {"/body/person_id"}),
+        ({"slot_id": "12", "party_size": 0}, {"/body/slot_id", "/body/person_id", "/body/party_size"}),
+        ({"seats": ["A1"], "colour": "red"}, {"/body/person_id", "/body/seats/0", "/body/colour"}),
+        ([], {"/body"}),
+    ],
+)
+def test_each_wrong_field_is_named(city, said, pointers):
+    answer = city.caller().post("/v1/reservations", said)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert {one["pointer"] for one in answer.json()["errors"]} == pointers
+
+
 def test_whoever_has_a_place_is_answered_so_when_the_slot_is_full_by_then(city):
     slot, wang, li = city.slot({"general": 1}), city.caller(), city.caller()
     first = wang.book(slot.id, "key-of-wang-2")
