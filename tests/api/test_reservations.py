@@ -67,6 +67,10 @@ def test_the_same_key_books_once_and_is_answered_the_same(city):
         ({}, {"/body/person_id"}),
         ({"slot_id": "12", "party_size": 0}, {"/body/slot_id", "/body/person_id", "/body/party_size"}),
         ({"seats": ["A1"], "colour": "red"}, {"/body/person_id", "/body/seats/0", "/body/colour"}),
+        (
+            {"person_id": None, "starts_at": [], "wheelchair": "maybe"},
+            {"/body/person_id", "/body/starts_at", "/body/wheelchair"},
+        ),
         ([], {"/body"}),
     ],
 )
@@ -74,6 +78,7 @@ def test_each_wrong_field_is_named(city, said, pointers):
     answer = city.caller().post("/v1/reservations", said)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
     assert {one["pointer"] for one in answer.json()["errors"]} == pointers
+    assert "无效" not in answer.json()["detail"]  # each is said in Chinese
 
 
 def test_whoever_has_a_place_is_answered_so_when_the_slot_is_full_by_then(city):
