@@ -52,6 +52,15 @@ async def lock_resources(session: AsyncSession, *, offering_id: UUID) -> list[Ca
     return [Candidate(*row) for row in rows]
 
 
+def refuse_span(starts_at: datetime | None, ends_at: datetime | None, resource_id: UUID | None) -> None:
+    """Raises InvalidWish when a span is asked of what is booked by slot: the whole slot would be taken instead."""
+    if starts_at is not None or ends_at is not None or resource_id is not None:
+        raise InvalidWish(
+            "该项目按时段预约，请只给 slot_id，不填起止时间和场地。",
+            "It is booked by slot: give slot_id alone, neither times nor a resource.",
+        )
+
+
 def check_span(
     offering: Offering, window: Slot, starts_at: datetime, ends_at: datetime, *, at_desk: bool, now: datetime
 ) -> None:

@@ -89,6 +89,8 @@ class Card:
             and not self.has_needs
             and not self.target.rules.ask_about_person
             and wish.person_id is not None
+            and wish.offering_id in (None, offering.id)
+            and (wish.starts_at, wish.ends_at, wish.resource_id) == (None, None, None)
             and not wish.seats
             and not wish.wheelchair
             and wish.party_size <= offering.party_max

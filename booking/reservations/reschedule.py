@@ -10,7 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Claim, Move, claims_of, move, taking
 from booking.capacity.seats import claims_for, find_named, free_seats, take_seats
-from booking.capacity.spans import check_span, free_spans, lock_resources, pick_resources, take_spans
+from booking.capacity.spans import (
+    check_span,
+    free_spans,
+    lock_resources,
+    pick_resources,
+    refuse_span,
+    take_spans,
+)
 from booking.errors import InvalidWish, TooLate
 from booking.events import Kind
 from booking.models import Offering, Reservation, ResourceSpan
@@ -85,6 +92,7 @@ async def reschedule(
         waited = False
         await _move_span(session, one, target, starts_at, ends_at, resource_id, at_desk=at_desk, now=now)
     else:
+        refuse_span(starts_at, ends_at, resource_id)
         waited = await _move_places(session, one, target, entitled, seats, now=now)
     old_slot_id = one.slot_id
     if target.slot.id != old_slot_id:

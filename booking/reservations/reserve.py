@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from booking.attendance.marks import check_blocked
 from booking.capacity.buckets import move, taking
 from booking.capacity.seats import take_seats
-from booking.capacity.spans import check_span, lock_resources, pick_resources, take_spans
+from booking.capacity.spans import check_span, lock_resources, pick_resources, refuse_span, take_spans
 from booking.errors import InvalidWish
 from booking.models import Reservation
 from booking.recording.entitlement import Entitlement, details_of, entitle
@@ -178,6 +178,10 @@ def _check_shape(target: Target, wish: Wish) -> None:
     shape = target.offering.shape
     if shape == "interval" and (wish.starts_at is None or wish.ends_at is None):
         raise InvalidWish("请选择开始和结束时间。", "Say from when to when.")
+    if shape != "interval":
+        refuse_span(wish.starts_at, wish.ends_at, wish.resource_id)
+    if wish.offering_id is not None and wish.offering_id != target.offering.id:
+        raise InvalidWish("该时段不属于这个项目。", "The slot belongs to another offering.")
     if shape != "seated" and (wish.seats or wish.wheelchair):
         raise InvalidWish("该项目不选座位。", "There are no seats to choose here.")
     if wish.seats and len(wish.seats) != wish.party_size:

@@ -1,11 +1,14 @@
 """Booking over HTTP: the fast way and the general one answer alike, once under a key."""
 
 import time
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from tests.api.bookable import BookableCity
+
+NOBODY = "018f0000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,28 @@ def test_each_wrong_field_is_named(city, said, pointers):
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
     assert {one["pointer"] for one in answer.json()["errors"]} == pointers
     assert "无效" not in answer.json()["detail"]  # each is said in Chinese
+
+
+@pytest.mark.parametrize("rules", [{}, {"eligibility": [{"rule": "min_age", "value": 18}]}])
+def test_a_time_within_a_slot_is_refused_and_so_is_another_offerings(city, rules):
+    """The whole slot would be booked in its place. By the fast way and by the general one."""
+    slot, wang = city.slot({"general": 9}, city.offering(rules=rules)), city.caller()
+    named = {"starts_at": slot.starts_at.isoformat(), "ends_at": slot.ends_at.isoformat()}
+    for more in (named, {"starts_at": named["starts_at"]}, {"resource_id": NOBODY}, {"offering_id": NOBODY}):
+        refused = wang.book(slot.id, **more)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid-wish")
+    unnamed = {**named, "offering_id": str(slot.offering_id), "person_id": str(wang.person_id)}
+    assert wang.post("/v1/reservations", unnamed).json()["code"] == "invalid-wish"
+
+
+def test_a_time_within_a_slot_is_refused_when_rescheduling(city):
+    offering, wang = city.offering(), city.caller()
+    one = wang.book(city.slot({"general": 1}, offering).id).json()
+    other = city.slot({"general": 1}, offering, city.tomorrow + timedelta(hours=3))
+    path = f"/v1/reservations/{one['id']}/reschedule"
+    named = {"slot_id": str(other.id), "starts_at": one["starts_at"], "ends_at": one["ends_at"]}
+    assert wang.post(path, named).json()["code"] == "invalid-wish"
+    assert wang.post(path, {"slot_id": str(other.id)}).status_code == 200
 
 
 def test_whoever_has_a_place_is_answered_so_when_the_slot_is_full_by_then(city):
