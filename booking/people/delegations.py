@@ -65,8 +65,8 @@ async def require_person(
     person = await session.get(Person, person_id) if scopes else None
     if person is None or person.erased_at is not None or scopes is None:
         raise PersonNotFound(
-            "请核对编号；授权可能已结束。",
-            "Check the id; the delegation may have ended.",
+            "请核对编号（GET /v1/me/people）；核验可能还没有完成，或授权已结束。",
+            "Check the id (GET /v1/me/people); verification may not be finished, or the delegation has ended.",
             person_id=person_id,
         )
     if not allows(scopes, scope):

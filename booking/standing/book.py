@@ -31,7 +31,7 @@ from booking.recording.record import booker_of
 from booking.recording.targets import DESK_CHANNELS, scope_of
 from booking.reservations import life
 from booking.reservations.reserve import Wish, reserve
-from booking.standing.dates import SlotOn, dates_of, slots_of
+from booking.standing.dates import SlotOn, dates_of, slots_of, times_of
 from core.actor import Actor
 from core.errors import DomainError
 from core.keyring import KeyRing
@@ -40,6 +40,7 @@ from geo.models import Site
 from geo.sites.places import find_place, place_of
 
 LONGEST_YEARS = 1
+MOST_TIMES = 10
 WHY = "standing"
 # Whoever may not act for the person any more books nothing for them ever again.
 NO_LONGER = (PersonNotFound, DelegationInsufficient)
@@ -89,6 +90,7 @@ async def ask(
     )
     if not any(True for _ in dates_of(standing)):
         raise InvalidStanding("这段时间内没有所选的星期。", "None of these weekdays lies in these dates.")
+    await _check_time(session, standing, zone=zone, now=now)
     await _check_same(session, standing)
     session.add(standing)
     await session.flush()
@@ -244,6 +246,16 @@ async def _require(
     person = await session.get(Person, person_id)
     if person is None or person.erased_at is not None:
         raise PersonNotFound("请先查找或登记。", "Look the person up or register them first.")
+
+
+async def _check_time(session: AsyncSession, standing: StandingBooking, *, zone: str, now: datetime) -> None:
+    """Raises InvalidStanding when there are slots ahead and none begins at that time; it names when they begin."""
+    times = await times_of(session, offering_id=standing.offering_id, zone=zone, now=now)
+    if times and standing.starts_at not in times:
+        there = [f"{one:%H:%M}" for one in times[:MOST_TIMES]]
+        raise _invalid(
+            "starts_at", f"可选的开始时间：{'、'.join(there)}", f"they begin at {', '.join(there)}"
+        )
 
 
 def _check_dates(first: date, last: date, *, today: date) -> None:

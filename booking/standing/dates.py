@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -20,6 +20,13 @@ SLOTS = text(
       and starts_at >= cast(:first as timestamptz) and starts_at < cast(:last as timestamptz)
       and cast(starts_at at time zone cast(:zone as text) as time) = :starts_at
     order by on_date, state desc, id
+    """
+)
+# Times of the day at which something begins ahead. Uses slot_offering_id_starts_at_idx.
+TIMES = text(
+    """
+    select distinct cast(starts_at at time zone cast(:zone as text) as time) as begins from slot
+    where offering_id = :offering_id and starts_at > :now and state = 'open' order by begins
     """
 )
 LAST_MADE = text("select max(on_date) from slot where offering_id = :offering_id")
@@ -62,6 +69,12 @@ def dates_of(standing: StandingBooking) -> Iterator[date]:
         on = standing.from_on + timedelta(days=day)
         if on.isoweekday() in standing.weekdays:
             yield on
+
+
+async def times_of(session: AsyncSession, *, offering_id: UUID, zone: str, now: datetime) -> Sequence[time]:
+    """When slots ahead begin, by the site's clock."""
+    asked = {"offering_id": offering_id, "zone": zone, "now": now}
+    return (await session.scalars(TIMES, asked)).all()
 
 
 async def slots_of(

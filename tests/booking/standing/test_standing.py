@@ -228,6 +228,17 @@ async def test_what_has_no_places_at_a_time_is_refused(world, standing):
         await standing.ask(await world.resident(), await world.offering(status="paused"))
 
 
+async def test_a_time_at_which_nothing_begins_is_refused_and_names_those_there_are(world, standing):
+    offering = await world.offering()
+    wang = await world.resident()
+    await standing.ask(wang, offering, starts_at=time(12, 7))  # no slots yet: who knows
+    await standing.slots(offering, range(3))
+    with pytest.raises(errors.InvalidStanding) as error:
+        await standing.ask(wang, offering, starts_at=time(12, 8))
+    assert error.value.fields["errors"][0]["field"] == "starts_at"
+    assert "11:30" in error.value.fields["errors"][0]["reason"]
+
+
 async def test_the_same_twice_is_refused_and_another_time_is_not(world, standing):
     offering = await world.offering()
     wang = await world.resident()
