@@ -77,6 +77,10 @@ class Servers:
         self.started = 0
         self.processes = [self.start(port) for port in self.ports]
         self.worker = stack.enter_context(running(folder / "worker", "worker", **settings))
+        self.wait()
+
+    def wait(self):
+        """Until both are ready: one may have been killed a moment ago."""
         for one in self.processes:
             wait_until(lambda one=one: is_ready(one, "/readyz"), one.log_path.read_text())
 
@@ -166,6 +170,7 @@ def storm(tmp_path_factory, server_url, template, redis_url):
             began = monotonic()
             one = asyncio.run(blow(servers))
             one.seconds = monotonic() - began
+            servers.wait()
             calm_corner(world, servers.urls[0])
             one.errors = servers.errors()
         yield one
