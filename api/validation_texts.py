@@ -23,7 +23,7 @@ TEXTS: Mapping[str, str] = {
     "string_too_long": "最多 {max_length} 个字符",
     "string_pattern_mismatch": "格式应为 {pattern}",
     "too_long": "最多 {max_length} 项",
-    "too_short": "至少 {min_length} 项",
+    "too_short": "至少 {min_length} 个",
     "list_type": "必须是列表",
     "dict_type": "必须是 JSON 对象",
     "model_type": "必须是 JSON 对象",
