@@ -78,7 +78,8 @@ REPLAYS = (
         "bucket-replay",
         "任何时刻都没有超出名额",
         "at no moment was a bucket over its capacity or below nothing",
-        # Capacity has no history: where staff, a lender or a template may have changed it, only what is below 0 shows.
+        # Capacity has no history: where staff, a lender, a template or a seat map may have changed it, only what is
+        # below 0 shows; that no seat is taken twice is said by its own row.
         """
         select peak.slot_id || ' ' || peak.tier as subject, 'at most ' || bucket.capacity as expected,
             format('up to %s, at least %s', peak.most, peak.least) as found
@@ -95,7 +96,7 @@ REPLAYS = (
         left join offering_template as template on template.id = slot.template_id
         left join allotment on allotment.slot_id = peak.slot_id
         where peak.least < 0 or (peak.most > bucket.capacity and not slot.edited and allotment.slot_id is null
-            and coalesce(template.version, 1) = 1)
+            and coalesce(template.version, 1) = 1 and template.seat_map is null)
         """,
     ),
     Check(
