@@ -203,7 +203,7 @@ async def _items(
         grid = Grid(
             timedelta(minutes=look.offering.granularity_minutes or 1),
             timedelta(minutes=look.offering.shortest_minutes or 1),
-            timedelta(minutes=look.offering.closes_minutes_before),
+            timedelta(minutes=0 if look.asker.at_desk else look.offering.closes_minutes_before),
         )
         found = await windows(connection, grid=grid, **asked)
         return [window_out(one, look, look.reason_for_window(one, grid), zone) for one in found]

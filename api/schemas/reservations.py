@@ -108,7 +108,8 @@ class StepOut(Out):
 
 
 class ReservationOut(Out):
-    """``code`` is said at the desk, or its QR shown. ``cancel_until``: later it counts as cancelled late."""
+    """``code`` is said at the desk, or its QR shown. ``cancel_until``: later it cannot be moved, and cancelling
+    counts as late."""
 
     id: UUID
     state: State

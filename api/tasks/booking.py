@@ -19,6 +19,8 @@ from core.keyring import KeyRing, load_key_ring
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
+# Closed slots that one run settles; the next one goes on.
+MOST_SETTLED = 5_000
 
 Tell = Callable[[int], None]
 
@@ -95,11 +97,11 @@ async def settle_all(database: Database, ring: KeyRing, *, now: datetime) -> int
     What goes wrong with one is logged and tried again by the next sweep; the others go on.
     """
     count, done = 0, set[UUID]()
-    while True:
+    while len(done) < MOST_SETTLED:
         async with database.transaction() as session:
             slot_ids = await find_unsettled(session, but=done)
         if not slot_ids:
-            return count
+            break
         done.update(slot_ids)
         for slot_id in slot_ids:
             async with database.transaction() as session:
@@ -107,6 +109,7 @@ async def settle_all(database: Database, ring: KeyRing, *, now: datetime) -> int
             count += await _settle_slot(database, ring, slot_id, now)
             async with database.transaction() as session:
                 await finish(session, slot_id=slot_id, now=now)
+    return count
 
 
 async def _settle_slot(database: Database, ring: KeyRing, slot_id: UUID, now: datetime) -> int:

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Select, any_, func, or_, select, text, union_all, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from booking.closing.affected import affected_query
 from booking.events import emit, said_of
-from booking.models import Reservation, Slot, SlotNeed
+from booking.models import Offering, Reservation, Slot
 from booking.recording.alternatives import next_free
 from booking.recording.record import booker_of
 from booking.reservations.find import get_reservation
@@ -42,29 +43,9 @@ async def find_unsettled(
     return (await session.scalars(query.limit(limit))).all()
 
 
-def _affected_query(slot_id: UUID) -> Select[UUID]:
-    """Reservations that have places of a slot and are not used yet: in it, or in one that takes it along as a supply.
-
-    Uses reservation_slot_id_code_key and slot_need_needs_slot_id_idx.
-    """
-    in_it = select(Reservation.id).where(Reservation.slot_id == slot_id)
-    take_it = (
-        select(Reservation.id)
-        .join(SlotNeed, SlotNeed.slot_id == Reservation.slot_id)
-        .where(
-            SlotNeed.needs_slot_id == slot_id,
-            or_(SlotNeed.modes == [], Reservation.mode == any_(SlotNeed.modes)),
-        )
-    )
-    both = union_all(in_it, take_it).subquery()
-    return select(Reservation.id).where(
-        Reservation.id.in_(select(both.c.id)), Reservation.state.in_(("held", "confirmed"))
-    )
-
-
 async def find_affected(session: AsyncSession, *, slot_id: UUID, limit: int = 500) -> Sequence[UUID]:
     """Reservations that have places of a slot and are not used yet; who came first is moved first."""
-    query = _affected_query(slot_id).order_by(Reservation.created_at, Reservation.id)
+    query = affected_query(slot_id).order_by(Reservation.created_at, Reservation.id)
     return (await session.scalars(query.limit(limit))).all()
 
 
@@ -87,7 +68,7 @@ async def settle_reservation(
         return "nothing"
     # Person and row are locked before the state is looked at: of two workers one finds nothing left to do.
     one = await get_reservation(session, SYSTEM, reservation_id=reservation_id, change=True, now=now)
-    if await session.scalar(_affected_query(slot_id).where(Reservation.id == reservation_id)) is None:
+    if await session.scalar(affected_query(slot_id).where(Reservation.id == reservation_id)) is None:
         return "nothing"
     if (
         slot.moved_to is not None
@@ -123,7 +104,7 @@ async def settle_reservation(
 
 async def finish(session: AsyncSession, *, slot_id: UUID, now: datetime) -> bool:
     """Note that nobody is left in a closed slot; False while it is too early to be sure, or somebody is."""
-    left = _affected_query(slot_id)
+    left = affected_query(slot_id)
     done = await session.execute(
         update(Slot)
         .where(Slot.id == slot_id, UNSETTLED, Slot.closed_at <= now - GRACE, ~left.exists())
@@ -139,8 +120,10 @@ async def _move(
     target = await session.get(Slot, target_id, populate_existing=True)
     if target is None or target.state != "open" or target.ends_at <= now:
         return False
-    # Of an interval as long after the window opens as before.
-    later = target.starts_at - slot.starts_at
+    starts_at = ends_at = None
+    if (await session.get_one(Offering, target.offering_id)).shape == "interval":
+        later = target.starts_at - slot.starts_at  # as long after the window opens as before
+        starts_at, ends_at = one.starts_at + later, one.ends_at + later
     try:
         async with session.begin_nested():
             await reschedule(
@@ -149,8 +132,8 @@ async def _move(
                 ring=ring,
                 reservation_id=one.id,
                 slot_id=target_id,
-                starts_at=one.starts_at + later,
-                ends_at=one.ends_at + later,
+                starts_at=starts_at,
+                ends_at=ends_at,
                 why=WHY,
                 tell="reservation_moved",
                 now=now,

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking.models import Reservation, Slot
+from booking.closing.affected import affected_query
+from booking.models import Slot
 from booking.offerings.closed_texts import check_reason
 from booking.offerings.errors import SlotInvalid
 from booking.offerings.held import HeldSlot, hold_slot, record_change
@@ -47,11 +48,7 @@ async def close_slot(
     slot.moved_to, slot.settled_at, slot.edited = move_to, None, True
     await session.flush()
     await forget_misfit(session, slot_id=slot_id)
-    count = await session.scalar(
-        select(func.count()).where(
-            Reservation.slot_id == slot_id, Reservation.state.in_(("held", "confirmed"))
-        )
-    )
+    count = await session.scalar(select(func.count()).select_from(affected_query(slot_id).subquery()))
     await record_change(
         session,
         actor,
@@ -72,6 +69,11 @@ def _check_target(held: HeldSlot, target: HeldSlot, now: datetime) -> None:
         raise _invalid("请选另一个时段", "choose another slot")
     if target.slot.starts_at <= now:
         raise _invalid("那个时段已经开始", "that slot has begun")
+    if held.offering.kind == "supply":
+        raise _invalid(
+            "配套名额不能移动，请移动用到它的时段",
+            "what is taken along cannot be moved; move the slots that take it",
+        )
     same = (held.offering.kind, held.offering.shape, held.offering.exclusive)
     if (target.offering.kind, target.offering.shape, target.offering.exclusive) != same:
         raise _invalid("只能移到同类项目的时段", "only to a slot of the same kind and shape")

@@ -43,7 +43,8 @@ RETIME = text(
         select case when offering.shape = 'interval' then of_it.ends_at else of_it.starts_at end
             - make_interval(mins => :closes) as at
     ) closing
-    where slot.id = of_it.id and offering.id = :offering_id and slot.starts_at > :now
+    where slot.id = of_it.id and offering.id = :offering_id
+      and case when offering.shape = 'interval' then slot.ends_at else slot.starts_at end > :now
     """
 )
 
@@ -75,7 +76,7 @@ async def edit_offering(
     fixed = [name for name in FIXED if name in fields]
     if fixed and await _has_templates(session, offering_id):
         raise invalid(
-            f"/{fixed[0]}",
+            fixed[0],
             "已有排班模板，不能再改；请另建一个项目",
             "it has templates and cannot change; define another offering",
         )

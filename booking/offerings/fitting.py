@@ -54,8 +54,14 @@ BRING_BACK = text(
 )
 RETIME = text(
     """
-    update slot set ends_at = retimed.ends_at
-    from unnest(cast(:ids as uuid[]), cast(:ends as timestamptz[])) as retimed(id, ends_at) where slot.id = retimed.id
+    update slot set ends_at = retimed.ends_at, closes_at = closing.at, opens_at = least(slot.opens_at, closing.at)
+    from unnest(cast(:ids as uuid[]), cast(:ends as timestamptz[])) as retimed(id, ends_at)
+    join slot as was on was.id = retimed.id join offering on offering.id = was.offering_id
+    cross join lateral (
+        select case when offering.shape = 'interval' then was.closes_at + (retimed.ends_at - was.ends_at)
+            else was.closes_at end as at
+    ) closing
+    where slot.id = retimed.id
     """
 )
 

@@ -98,7 +98,7 @@ async def entitle(
             known = await who_is(session, ring=ring, target=target, person=person, actor=actor)
             who = replace(known, channel=channel)
             reason = eligibility.check(target.rules.eligibility, who)
-            if reason is not None:
+            if reason is not None and not actor.is_system:
                 raise NotEligible(
                     eligibility.REASONS[reason][0] + "。",
                     eligibility.REASONS[reason][1].capitalize() + ".",

@@ -66,8 +66,6 @@ async def reschedule(
     if one.state == "held" and "waitlist" in one.details:
         raise InvalidWish("请先接受候补名额，再改期。", "Accept the offer first, then move it.")
     at_desk = actor.channel in DESK_CHANNELS or actor.is_system
-    if not at_desk:
-        await _require_in_time(session, one, now=now)
     if slot_id is None and starts_at is not None and ends_at is not None:
         slot_id = await find_window(
             session, offering_id=one.offering_id, starts_at=starts_at, ends_at=ends_at
@@ -75,6 +73,8 @@ async def reschedule(
     target = await load_target(session, slot_id=slot_id or one.slot_id)
     if target.offering.id != one.offering_id and not actor.is_system:
         raise InvalidWish("只能改到同一项目的其他时段。", "Only to another time of the same offering.")
+    if not at_desk and not (target.offering.shape == "seated" and target.slot.id == one.slot_id):
+        await _require_in_time(session, one, now=now)
     if not actor.is_system:
         require_bookable(target, actor, now=now)
     entitled = await entitle(
@@ -97,9 +97,10 @@ async def reschedule(
     old_slot_id = one.slot_id
     if target.slot.id != old_slot_id:
         await _rename(session, one, target)
-    one.price_fen = entitled.price.fen
-    kept = {name: value for name, value in one.details.items() if name not in ("price", "spared")}
-    one.details = kept | details_of(target, entitled, wheelchair=bool(kept.get("wheelchair")))
+    if not actor.is_system:  # whoever we move ourselves pays what was said
+        one.price_fen = entitled.price.fen
+        kept = {name: value for name, value in one.details.items() if name not in ("price", "spared")}
+        one.details = kept | details_of(target, entitled, wheelchair=bool(kept.get("wheelchair")))
     await _rebind(session, one, target, entitled)
     await step(session, actor, one, state=one.state, why=why, tell=tell, now=now)
     if waited:

@@ -250,7 +250,9 @@ async def _require(
 
 async def _check_time(session: AsyncSession, standing: StandingBooking, *, zone: str, now: datetime) -> None:
     """Raises InvalidStanding when there are slots ahead and none begins at that time; it names when they begin."""
-    times = await times_of(session, offering_id=standing.offering_id, zone=zone, now=now)
+    times = await times_of(
+        session, offering_id=standing.offering_id, first=standing.from_on, zone=zone, now=now
+    )
     if times and standing.starts_at not in times:
         there = [f"{one:%H:%M}" for one in times[:MOST_TIMES]]
         raise _invalid(

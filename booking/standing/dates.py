@@ -26,7 +26,7 @@ SLOTS = text(
 TIMES = text(
     """
     select distinct cast(starts_at at time zone cast(:zone as text) as time) as begins from slot
-    where offering_id = :offering_id and starts_at > :now and state = 'open' order by begins
+    where offering_id = :offering_id and starts_at > :now and on_date >= :first and state = 'open' order by begins
     """
 )
 LAST_MADE = text("select max(on_date) from slot where offering_id = :offering_id")
@@ -71,9 +71,11 @@ def dates_of(standing: StandingBooking) -> Iterator[date]:
             yield on
 
 
-async def times_of(session: AsyncSession, *, offering_id: UUID, zone: str, now: datetime) -> Sequence[time]:
-    """When slots ahead begin, by the site's clock."""
-    asked = {"offering_id": offering_id, "zone": zone, "now": now}
+async def times_of(
+    session: AsyncSession, *, offering_id: UUID, first: date, zone: str, now: datetime
+) -> Sequence[time]:
+    """When slots ahead begin, from ``first`` on, by the site's clock."""
+    asked = {"offering_id": offering_id, "first": first, "zone": zone, "now": now}
     return (await session.scalars(TIMES, asked)).all()
 
 

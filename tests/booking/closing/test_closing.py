@@ -1,6 +1,6 @@
 """Closed slots: with their site or one by one; people are moved or cancelled, and each is told once."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -15,11 +15,12 @@ from booking.closing.settle import (
 from booking.closing.sites import close_slots_of_all, close_slots_of_site
 from booking.closing.slots import close_slot
 from booking.errors import SlotClosed
-from booking.models import Event, PersonCommitment, Slot, SlotNeed
+from booking.models import Event, PersonCommitment, Resource, Slot, SlotNeed
 from booking.offerings.closed_texts import SITE_CLOSED, SITE_INACTIVE
 from booking.offerings.errors import SlotInvalid, SlotOver
 from booking.reservations.life import check_in
 from core.actor import SYSTEM
+from core.ids import new_id
 from core.permissions import NotAllowed
 from geo.models import Site
 from geo.sites.closures import end_closure, plan_closure
@@ -238,13 +239,51 @@ async def test_who_needs_a_supply_that_is_closed_is_cancelled_and_told_and_nobod
     await session.flush()
     delivered = await book(carried, mode="delivery")
     there = await book(eaten_here, mode="dine_in")
-    await close_slot(session, SYSTEM, slot_id=supply.id, reason="骑手请假", now=NOW)
+    other = (await slots_of(session, riders))[1]
+    with pytest.raises(SlotInvalid):  # what takes it along cannot follow
+        await close_slot(session, SYSTEM, slot_id=supply.id, reason="骑手请假", move_to=other.id, now=NOW)
+    closed = await close_slot(session, SYSTEM, slot_id=supply.id, reason="骑手请假", now=NOW)
+    assert closed.reservations == 1
     assert await settle(session, ring) == ["cancelled"]
     for one in (delivered, there):
         await session.refresh(one)
     assert (delivered.state, there.state) == ("cancelled", "confirmed")
     (event,) = await events(session, "slot_closed")
     assert (event.subject_id, event.data["reason"]) == (delivered.id, "骑手请假")
+
+
+async def test_what_was_over_when_its_supply_closed_stays(session, sites, ring, book):
+    """Riders for the whole day, closed after lunch."""
+    riders = await offer(session, sites[0], pattern(ends_at=time(20)), kind="supply")
+    lunch = await offer(session, sites[0], pattern(), modes=["delivery"])
+    supply, carried = (await slots_of(session, riders))[0], (await slots_of(session, lunch))[0]
+    session.add(SlotNeed(slot_id=carried.id, needs_slot_id=supply.id, per="booking", modes=[]))
+    await session.flush()
+    delivered = await book(carried, mode="delivery")
+    after = carried.ends_at + MINUTE
+    closed = await close_slot(session, SYSTEM, slot_id=supply.id, reason="下雪", now=after)
+    assert closed.reservations == 0
+    assert await settle(session, ring, after) == []
+    await session.refresh(delivered)
+    assert delivered.state == "confirmed"
+
+
+async def test_a_court_is_moved_to_the_same_time_of_another_window(session, sites, ring, book):
+    lengths = {"granularity_minutes": 30, "shortest_minutes": 30, "longest_minutes": 60}
+    court = await offer(session, sites[0], pattern(places={}), kind="venue", shape="interval", **lengths)
+    session.add(Resource(id=new_id(), offering_id=court.id, name="1 号场"))
+    await session.flush()
+    window, target = (await slots_of(session, court))[1:3]
+    span = (window.starts_at + 30 * MINUTE, window.ends_at)
+    one = await book(window, starts_at=span[0], ends_at=span[1])
+    await close_slot(session, SYSTEM, slot_id=window.id, reason="检修", move_to=target.id, now=NOW)
+    assert await settle(session, ring) == ["moved"]
+    await session.refresh(one)
+    assert (one.slot_id, one.starts_at, one.ends_at) == (
+        target.id,
+        target.starts_at + 30 * MINUTE,
+        target.ends_at,
+    )
 
 
 async def test_those_that_begin_first_are_settled_first(session, sites):

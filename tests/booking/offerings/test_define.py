@@ -83,8 +83,9 @@ async def test_a_tier_that_a_template_uses_stays(session, sites):
 
 async def test_with_templates_its_shape_stays(session, sites):
     offering = await offer(session, sites[0], pattern())
-    with pytest.raises(OfferingInvalid):
+    with pytest.raises(OfferingInvalid) as error:
         await edit(session, offering, offering.version, kind="advice")
+    assert error.value.fields["errors"][0]["field"] == "kind"
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,17 @@ async def misfits(session, offering):
     return set(await session.scalars(query))
 
 
+async def test_longer_hours_of_a_court_can_be_booked_to_their_end(session, sites):
+    lengths = {"granularity_minutes": 30, "shortest_minutes": 30, "longest_minutes": 60}
+    hour = {"kind": "venue", "shape": "interval", "closes_minutes_before": 10, **lengths}
+    offering = await offer(session, sites[0], pattern(places={}), **hour)
+    await edit(session, offering, pattern(places={}, ends_at=time(21)))
+    (window, *_) = await slots_of(session, offering)
+    await session.refresh(window)
+    assert window.ends_at - window.starts_at == timedelta(hours=9)
+    assert window.closes_at == window.ends_at - timedelta(minutes=10)
+
+
 async def test_other_times_move_what_nobody_booked_and_list_what_somebody_did(session, sites, book):
     offering = await offer(session, sites[0], pattern())
     booked = (await slots_of(session, offering))[2]
