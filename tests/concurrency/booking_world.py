@@ -41,6 +41,13 @@ class Client:
     account_id: UUID
     person_id: UUID
     headers: dict[str, str]
+    session_id: UUID
+    channel: Channel
+
+    def sign_in(self) -> None:
+        """A new access token, which lasts a quarter of an hour."""
+        token = _token(self.account_id, self.session_id, self.channel, clock.now())
+        self.headers["Authorization"] = f"Bearer {token}"
 
 
 class World:
@@ -134,14 +141,13 @@ class World:
                     for session_id, account_id in sessions
                 ],
             )
-        return [
-            Client(
-                account_id,
-                person.id,
-                {"Authorization": f"Bearer {_token(account_id, session_id, channel, now)}"},
-            )
+        clients = [
+            Client(account_id, person.id, {}, session_id, channel)
             for (session_id, account_id), person in zip(sessions, persons, strict=True)
         ]
+        for one in clients:
+            one.sign_in()
+        return clients
 
     def clerk(self) -> dict[str, str]:
         """Headers of staff at the site's desk."""
