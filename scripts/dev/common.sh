@@ -85,7 +85,8 @@ boot_id() { cat /proc/sys/kernel/random/boot_id; }
 # Start time in clock ticks since boot (field 22 of /proc/PID/stat); fails for a process that is gone or a zombie.
 start_time() {
     local stat fields
-    { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+    # Not $(<file): under set -e bash ends without a word when there is no such file.
+    stat=$(cat -- "/proc/$1/stat" 2>/dev/null) || return 1
     read -r -a fields <<<"${stat##*) }"
     [[ ${fields[0]} != [ZX] ]] && printf '%s' "${fields[19]}"
 }
