@@ -3,10 +3,12 @@
 Guards are taken away in the database alone (``booking_world.unlock``); the code that runs is the one that ships.
 """
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 
-from tests.concurrency.booking_calls import at_once, booking, courts, spans, taken, told
+from tests.concurrency.booking_calls import Call, at_once, booking, courts, spans, taken, told
 from tests.concurrency.booking_world import TAG, pause_before, served_world, unlock
 
 CALLERS, PLACES = 200, 50
@@ -46,6 +48,29 @@ def test_without_the_guard_of_buckets_tiers_and_supplies_are_sold_twice(unguarde
     assert told(answers)["confirmed"] > 10
     over = world.sql("select slot_id from slot_bucket where held + confirmed > capacity")
     assert {slot_id for (slot_id,) in over} == {slot.id, riders.id}
+
+
+@pytest.mark.parametrize(
+    ("rule", "channel", "party_size"),
+    [("released", "app", 1), ("kept", "counter", 1), ("parties", "app", 2)],
+)
+def test_without_the_guard_of_buckets_each_rule_oversells(unguarded, rule, channel, party_size):
+    """A tier that was released to all, one that is kept for the counter, and parties: the cases of the races."""
+    server, world = unguarded
+    rules = {"tiers": {"counter": {"channels": ["counter", "phone"]}}} if rule != "parties" else {}
+    places = {"general": 6, "counter": 4} if rules else {"general": 10}
+    released = {"counter": world.start - timedelta(days=2)} if rule == "released" else {}
+    slot = world.slot(world.offering(rules=rules), places, released_at=released)
+    clerk = world.clerk() if channel == "counter" else None
+    crowd = world.people(60)
+    with psycopg.connect(world.database_url) as connection:
+        unlock(connection, "slot_bucket", "held", "confirmed", "set_aside")
+    calls = [booking(one, slot.id, party_size=party_size) for one in crowd]
+    if clerk is not None:
+        calls = [Call(clerk, one.body) for one in calls]
+    assert told(at_once(server.url, calls))["confirmed"] * party_size > 10
+    assert taken(world, slot) > 10
+    assert "bucket-capacity" in world.findings()
 
 
 def test_without_the_guard_of_seats_a_seat_is_sold_twice(unguarded):
