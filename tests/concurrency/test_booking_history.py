@@ -116,7 +116,8 @@ class Servers:
 
 def was_cut(line):
     """A job's connection was terminated. Each job is a sweep that comes again by itself; requests have no such excuse."""
-    return line["logger"].startswith("procrastinate.worker") and "AdminShutdown" in line["exc_info"]
+    lost = ("AdminShutdown", "psycopg.OperationalError")
+    return line["logger"].startswith("procrastinate.") and any(one in line["exc_info"] for one in lost)
 
 
 def other_redis(redis_url, number):
@@ -151,21 +152,21 @@ def storm(tmp_path_factory, server_url, template, redis_url):
 
     async def blow(servers):
         one = Storm(world, stage, clients, servers.urls, seed=SEED, most=OPERATIONS)
-        connection = await psycopg.AsyncConnection.connect(world.database_url, autocommit=True)
 
         async def lapse(subject):
-            nonlocal connection
             for _ in range(3):
                 try:
-                    return await (await connection.execute(LAPSE, (subject,))).fetchone() is not None
+                    async with await psycopg.AsyncConnection.connect(
+                        world.database_url, autocommit=True
+                    ) as connection:
+                        return await (await connection.execute(LAPSE, (subject,))).fetchone() is not None
                 except psycopg.OperationalError:  # it was cut too
-                    connection = await psycopg.AsyncConnection.connect(world.database_url, autocommit=True)
+                    continue
             raise AssertionError("no connection")
 
         one.lapse = lapse
         one.weather = Weather(world, servers, own_redis, SEED)
         await asyncio.gather(one.run(TASKS), one.weather.run(one))
-        await connection.close()
         return one
 
     try:
