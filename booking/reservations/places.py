@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.capacity.buckets import Buckets, Claim, choose
-from booking.capacity.seats import WHEELCHAIR, claims_for, find_best, find_named
+from booking.capacity.seats import WHEELCHAIR, FreeSeat, claims_for, find_best, find_named
 from booking.errors import InvalidWish, SlotFull
 from booking.recording.alternatives import next_free
 from booking.recording.targets import Target, needs_of
@@ -43,19 +43,18 @@ async def find_places(
     Raises SlotFull, naming slots that still have places; SeatTaken and InvalidWish of seats that were named.
     """
     slot_id = target.slot.id
-    seats = None
+    seats: Sequence[FreeSeat] | None = None
     claims: list[Claim] | None
     if target.offering.shape == "seated":
-        seats = (
-            await find_named(session, slot_id=slot_id, seat_ids=seat_ids)
-            if seat_ids
-            else await find_best(session, slot_id=slot_id, party_size=party_size, wheelchair=wheelchair)
-        )
-        if seat_ids and seats is not None and wheelchair != any(seat.kind == WHEELCHAIR for seat in seats):
-            raise InvalidWish(
-                "轮椅位请注明 wheelchair，且只给需要的人。",
-                "A wheelchair space goes with `wheelchair`, and is for those who need one.",
-            )
+        if seat_ids:
+            seats = await find_named(session, slot_id=slot_id, seat_ids=seat_ids)
+            if wheelchair != any(seat.kind == WHEELCHAIR for seat in seats):
+                raise InvalidWish(
+                    "轮椅位请注明 wheelchair，且只给需要的人。",
+                    "A wheelchair space goes with `wheelchair`, and is for those who need one.",
+                )
+        else:
+            seats = await find_best(session, slot_id=slot_id, party_size=party_size, wheelchair=wheelchair)
         claims = None if seats is None else _fitting(buckets, claims_for(slot_id, seats))
     else:
         claims = choose(buckets, slot_id=slot_id, tiers=tiers, places=party_size, now=now)
